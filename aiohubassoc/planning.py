@@ -15,7 +15,7 @@ from aiohubassoc._quota.batch_pacer import BatchPacer
 from aiohubassoc._quota.estimate import batch_calls, estimate
 from aiohubassoc._quota.pacer import Pacer
 from aiohubassoc.journal.database import DatabaseThread
-from aiohubassoc.journal.dedupe import FanOut, SeenPairs
+from aiohubassoc.journal.known_pairs import FanOut, SeenPairs
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
 from aiohubassoc.options import Quota

@@ -29,7 +29,7 @@ DOORS = {
     "orjson": {"_protocol.codec", "_protocol.reply_codec", "shared_quota.snapshot"},
     "psycopg": {"shared_quota.postgres_store", "fleet"},
     "procrastinate": {"fleet"},
-    "pyarrow": {"_run.dataframes", "files.parquet_decoder", "files.parquet_results"},
+    "pyarrow": {"_run.dataframes", "files.parquet_reader", "files.results"},
     "opentelemetry": {"otel"},
     "backports": {"files.byte_source"},
     "compression": {"files.byte_source"},

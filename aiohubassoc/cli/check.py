@@ -18,8 +18,7 @@ from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import Command
 from aiohubassoc.cli.summary import print_portal
 from aiohubassoc.cli.terminal import print_lines, print_result, stdout
-from aiohubassoc.files.hubspot import standard_type
-from aiohubassoc.files.ids import TypeNames
+from aiohubassoc.files.hubspot import TypeNames, standard_type
 from aiohubassoc.files.layout import Layout
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from aiohubassoc.cli.run_folder import SIMULATED_PORTAL, Command, describe_porta
 from aiohubassoc.cli.terminal import print_warning
 from aiohubassoc.client import BASE_URL, BASE_URL_VARIABLE, TOKEN_VARIABLES, AssociationClient
 from aiohubassoc.errors import OptionsError, SharedQuotaError
-from aiohubassoc.journal.schema import plainly
+from aiohubassoc.journal.schema import to_storage_error
 from aiohubassoc.options import Quota
 from aiohubassoc.shared_quota.quota import FOLDER_FILE, SQLITE, SharedQuota
 
@@ -152,7 +152,7 @@ class FolderQuota(SharedQuota):
         """Return the error that users see: it is about the folder, which they know."""
         cause, path = error.__cause__, Path(self.url.removeprefix(SQLITE))
         if isinstance(cause, OSError | sqlite3.OperationalError):
-            return SharedQuotaError(str(plainly(path.parent, cause)))
+            return SharedQuotaError(str(to_storage_error(path.parent, cause)))
         if not path.parent.is_dir():
             return SharedQuotaError(f"the run folder {path.parent} was removed during the run")
         return SharedQuotaError(

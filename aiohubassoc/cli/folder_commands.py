@@ -16,8 +16,13 @@ from aiohubassoc.cli.sinks import check_folder_output
 from aiohubassoc.cli.summary import print_categories, print_count, print_portal
 from aiohubassoc.errors import AioHubAssocError, OptionsError, plural
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.parquet_results import check_results_format, open_results, results_format
-from aiohubassoc.files.results import RowResult, result_writer
+from aiohubassoc.files.results import (
+    RowResult,
+    check_results_format,
+    open_results,
+    result_writer,
+    results_format,
+)
 from aiohubassoc.journal.schema import is_in_use
 from aiohubassoc.models import Status
 

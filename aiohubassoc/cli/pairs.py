@@ -24,7 +24,7 @@ from aiohubassoc.files import keyed_table
 from aiohubassoc.files.byte_source import STDIN, file_identity
 from aiohubassoc.files.join import Join, Joined
 from aiohubassoc.files.layout import Layout
-from aiohubassoc.files.results import check_file_name, csv_writer, result_format
+from aiohubassoc.files.results import check_file_name, csv_writer, results_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -226,7 +226,7 @@ class _RowFile:
     def __init__(self, stack: ExitStack, path: str | None, names: Sequence[str]) -> None:
         self._path = path
         self._names = names
-        self._is_csv = path is None or names is _HEADER or result_format(path) == "csv"
+        self._is_csv = path is None or names is _HEADER or results_format(path) == "csv"
         try:
             self._file = (
                 terminal.rows_output() if path is None else stack.enter_context(_open(path))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc.cli.run_folder import RowTable
     from aiohubassoc.files.record import Counted, Record
-    from aiohubassoc.journal.dedupe import SeenPairs
+    from aiohubassoc.journal.known_pairs import SeenPairs
     from aiohubassoc.pair import Pair
 
 _T = TypeVar("_T")

@@ -20,7 +20,7 @@ from aiohubassoc.cli.sinks import JsonlOutput, Sinks
 from aiohubassoc.cli.summary import log_end, print_invalid, print_portal
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.results import RowResult
-from aiohubassoc.journal.dedupe import SeenPairs
+from aiohubassoc.journal.known_pairs import SeenPairs
 from aiohubassoc.journal.row_codec import make_place
 from aiohubassoc.models import Status
 

@@ -16,17 +16,15 @@ from aiohubassoc.cli.run_folder import open_folder
 from aiohubassoc.cli.terminal import StorageError
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.byte_source import file_identity
-from aiohubassoc.files.parquet_results import check_results_format, open_results
-from aiohubassoc.files.results import check_file_name
+from aiohubassoc.files.results import check_file_name, check_results_format, open_results
 from aiohubassoc.journal.schema import DATABASE, LOCK
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from aiohubassoc.files.parquet_results import ParquetResults
     from aiohubassoc.files.record import Fields, Record
-    from aiohubassoc.files.results import FailuresFile, RowResult
+    from aiohubassoc.files.results import FailuresFile, ParquetResults, RowResult
     from aiohubassoc.models import Outcome
     from aiohubassoc.pair import Pair
 

@@ -47,12 +47,7 @@ def file_identity(path: str) -> object:
 
 
 def open_source(path: str) -> ByteSource:
-    """
-    Open a file, a pipe or a device, or standard input for ``-``.
-
-    Raises:
-        InputError: It cannot be opened or read.
-    """
+    """Open a file, pipe or device, or standard input for ``-``; InputError: it cannot be."""
     name = display_name(path)
     # A separate file object for standard input: a thread may be reading it at the very end.
     source: str | int = path
@@ -91,9 +86,6 @@ class ByteSource(io.RawIOBase):
         is_regular: Whether it is a plain file: it can be opened again, and reading never waits.
         size_bytes: The length of a plain file; None for others.
         taken_bytes: How many bytes were read.
-
-    Raises:
-        OSError: It cannot be read.
     """
 
     def __init__(self, file: io.FileIO, name: str, *, is_stdin: bool = False) -> None:
@@ -161,13 +153,10 @@ def detect_compression(head: bytes) -> str | None:
 
 def decompressed(source: ByteSource) -> io.BufferedReader:
     """
-    Return the bytes of *source*, decompressed if they are gzip or zstd.
+    Return the bytes of *source*, decompressed if they are gzip or zstd; closing it closes that.
 
-    Closing it closes the source. Reading raises an InputError where compressed data is damaged or
-    cut off, or unpacks to far more than a table of its size.
-
-    Raises:
-        InputError: The library for zstd is not installed.
+    Here, a missing library for zstd is an InputError; while reading, data that is damaged, cut off,
+    or unpacks to far more than a table of its size.
     """
     compression = detect_compression(source.head)
     raw: io.RawIOBase = source
@@ -253,8 +242,7 @@ def digest_of_file(path: str) -> tuple[int | None, str]:
     """
     Return the length in bytes of a plain file and a digest of its first and last MiB as they are.
 
-    Raises:
-        InputError: It cannot be opened or read.
+    A file that cannot be read is an InputError.
     """
     source = open_source(path)
     with source.whole() as file:

@@ -1,7 +1,8 @@
-"""Cells of formats that have types, as the text that other formats have."""
+"""Cells as text: those of formats that have types, and those that could not be decoded."""
 
 from __future__ import annotations
 
+import codecs
 import datetime as dt
 import json
 import re
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 # From here on a float no longer holds every whole number.
 _LARGEST_FLOAT: Final = 2**53
+# A byte that could not be decoded stands in the text as one of these.
+UNDECODED: Final = re.compile("[\udc80-\udcff]")
 _CONSTANT_TEXT: Final = re.compile(r'="((?:[^"]|"")*)"')
 
 
@@ -114,3 +117,27 @@ _WRITERS: Final[tuple[tuple[Any, Callable[[Any], str]], ...]] = (
     ((dt.date, dt.time), lambda value: value.isoformat()),
     (bytes, _decode),
 )
+
+
+# --- bytes that could not be decoded ------------------------------------------------------------
+
+
+def character_problem(text: str, encoding: str) -> str | None:
+    """Return why a row of this text is rejected: a byte that cannot be decoded, or a NUL."""
+    if "\0" in text:
+        return "holds a NUL character"
+    if not text.isascii() and UNDECODED.search(text):
+        return f"is not {encoding_title(encoding)}: {encoding_advice(encoding)}"
+    return None
+
+
+def encoding_title(encoding: str) -> str:
+    """Return the encoding's name in messages."""
+    return encoding.upper() if encoding.lower().startswith("utf") else encoding
+
+
+def encoding_advice(encoding: str) -> str:
+    """Return what to do about a file that is not in *encoding*."""
+    is_unicode = codecs.lookup(encoding).name.startswith("utf")
+    other = "give --encoding cp1252" if is_unicode else "give another --encoding"
+    return f"save the file as UTF-8, or {other}"

@@ -15,6 +15,7 @@ from aiohubassoc.files import hubspot
 from aiohubassoc.files.limits import SHOWN_CHARS, shown
 
 if TYPE_CHECKING:
+    from aiohubassoc.files.layout import Layout
     from aiohubassoc.files.record import InputCounts
 
 _SHOWN_COLUMNS: Final = 30
@@ -31,12 +32,7 @@ _LABELS: Final = re.compile(r"labels?|types|association ?(labels?|types?|type ?i
 
 
 class MissingColumnsError(InputError):
-    """
-    The row does not name the columns; another row may.
-
-    Attributes:
-        found: How many of the two columns it names.
-    """
+    """The row does not name the columns, only *found* of the two; another row may."""
 
     def __init__(self, message: str, found: int) -> None:
         super().__init__(message)
@@ -51,9 +47,7 @@ class Header:
     Attributes:
         cells: Its cells, without spaces around them.
         table: The table's name in messages.
-        unit: What its rows are called: ``"line"`` or ``"row"``.
-        delimiter: The character between the columns; None where there is none.
-        hint: Where else the columns may be, as a sentence.
+        unit, delimiter, hint: As of `TableReader`.
     """
 
     cells: Sequence[str]
@@ -63,12 +57,7 @@ class Header:
     hint: str = ""
 
     def find(self, column: str) -> int | None:
-        """
-        Return where a column stands; None: there is none of this name.
-
-        Raises:
-            InputError: There are several.
-        """
+        """Return where a column stands; None: there is none of this name; InputError: several."""
         wanted = normalize(column)
         same = [n for n, cell in enumerate(self.cells) if normalize(cell) == wanted]
         found = [n for n in same if self.cells[n] == column.strip()] or same
@@ -79,13 +68,7 @@ class Header:
         return found[0] if found else None
 
     def missing(self, names: Sequence[str], choice: str) -> MissingColumnsError:
-        """
-        Return the error for a header without some columns.
-
-        Args:
-            names: The missing ones, quoted.
-            choice: What to do about it, as a sentence.
-        """
+        """Return the error for a header without *names*; *choice*, a sentence, says what to do."""
         message = self._explain_no_table() or (
             f"has no column {' and no column '.join(names)}. "
             f"Its columns: {list_columns(self.cells, quoted=False)}. {choice}"
@@ -97,8 +80,6 @@ class Header:
         """Return why this can be no header; None if it looks like one."""
         first = ",".join(self.cells[:_SHOWN_COLUMNS])[: 4 * SHOWN_CHARS]
         if self.delimiter is not None:
-            if first.startswith("{"):
-                return "holds JSON, not a table: give --format jsonl"
             for other, advice in OTHER_DELIMITERS.items():
                 if len(self.cells) == 1 and other in first and other != self.delimiter:
                     return f"separates its columns by {advice}"
@@ -149,10 +130,9 @@ which ones are meant.
 @attrs.frozen
 class Wanted:
     """
-    The column of an end of the pairs, as the user chose it.
+    The column of an end of the pairs, as the user chose it: ``"from"`` or ``"to"``.
 
     Attributes:
-        end: ``"from"`` or ``"to"``.
         column: The column of the ids that the user named; None: the usual one.
         object_type: The type that the user gave; None: none.
     """
@@ -160,6 +140,14 @@ class Wanted:
     end: str
     column: str | None
     object_type: str | None
+
+    @classmethod
+    def both(cls, layout: Layout) -> tuple[Wanted, Wanted]:
+        """Return what the user chose for each end."""
+        return (
+            cls("from", layout.from_column, layout.from_type),
+            cls("to", layout.to_column, layout.to_type),
+        )
 
     @property
     def id_name(self) -> str:
@@ -184,12 +172,7 @@ class Wanted:
         return types.pop() if len(types) == 1 else None
 
     def refuse_contradiction(self, column: str, table: str) -> None:
-        """
-        Refuse a column of ids that by its name is of another type than the user gave.
-
-        Raises:
-            InputError: It is.
-        """
+        """Raise an InputError if a column is by its name of another type than the user gave."""
         named = hubspot.named_type(column)
         if named is None or self.object_type is None:
             return
@@ -204,8 +187,8 @@ class Wanted:
 class PairColumns:
     """Finds the columns of both ends of the pairs."""
 
-    def __init__(self, first: Wanted, second: Wanted) -> None:
-        self._wanted = first, second
+    def __init__(self, layout: Layout) -> None:
+        self._wanted = Wanted.both(layout)
 
     def find(self, header: Header) -> tuple[End, End]:
         """Return where both ends stand; see `FindColumns`."""
@@ -309,10 +292,10 @@ class PairColumns:
         return f"Choose with {options}"
 
     def _suggested(self, wanted: Wanted, columns: Sequence[str]) -> str | None:
-        # Other spellings of the usual name: From ID, fromId, from-object-id.
+        # Other spellings of the usual name: From ID, fromIds, from-object-id.
         own = {f"{wanted.end}{word}id" for word in ("", "object", "record")}
         for column in columns:
-            if re.sub(r"[\W_]", "", column).casefold() in own:
+            if re.sub(r"[\W_]", "", column).casefold().removesuffix("s") in own:
                 return column
         named = [column for column in columns if hubspot.named_type(column)]
         fitting: list[str] = []

@@ -6,14 +6,14 @@ import csv
 import re
 from collections import deque
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
+from typing import IO, TYPE_CHECKING, Final, Generic, TypeVar
 
 import attrs
 
 from aiohubassoc.errors import InputError
+from aiohubassoc.files.cells import character_problem
 from aiohubassoc.files.limits import CELL_CHARS, ROW_CHARS
 from aiohubassoc.files.record import Record
-from aiohubassoc.files.text import character_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +22,9 @@ _T = TypeVar("_T")
 # Rows are held back by this much after a row with a text in quotes.
 _HELD_ROWS: Final = 1000
 _HELD_CHARS: Final = 1 << 20
+# They are held in blocks: to look at each row for quotes would double the time of reading it.
+_BLOCK_ROWS: Final = 100
+_BLOCK_CHARS: Final = 1 << 16
 # Lines of a longer row are not kept.
 _FOLDED_CHARS: Final = 1 << 16
 _WIDE_CHARS: Final = 1 << 20
@@ -49,12 +52,8 @@ class CsvReader:
 
     Args:
         file: The text; closed by `close`.
-        delimiter: The character between the cells.
         encoding: The encoding that messages about undecoded lines name.
         lines_before: Lines of the file that were read before.
-
-    Attributes:
-        row_chars: The length of the latest row.
     """
 
     unit: str = "line"
@@ -70,15 +69,16 @@ class CsvReader:
         self.delimiter: str | None = delimiter
         self.row_chars = 0
         self._file = file
-        self._dialect = delimiter
+        self._separator = delimiter
         self._encoding = encoding
-        self._taken: list[str] = []  # lines of the latest row
-        self._earlier = _Lines()  # facts about its lines before them, if it is long
+        self._row_lines: list[str] = []  # lines of the latest row
+        self._folded = _LineFacts()  # facts about its lines before them, if it is long
         self._bare_line = 0  # the latest row whose quotes are text
         self._is_narrow = False  # of a long row: its lines are UTF-8, a byte a character
         self._line = self._begun = lines_before
-        self._quoted_line = 0  # the line of the latest row if it has a text in quotes; else 0
-        self._held: deque[tuple[int, int, Any]] = deque()  # of each row that line, length and item
+        # The line of the latest row with a text in quotes, or of the first of a block; 0: none.
+        self._quoted_line = 0
+        self._is_holding = False
         one = re.escape(delimiter)
         cell = rf'(?:"(?:[^"]|"")*+"|[^"{one}]*+)'
         self._is_sound = re.compile(f"{cell}(?:{one}{cell})*+").fullmatch
@@ -88,10 +88,11 @@ class CsvReader:
         csv.field_size_limit(max(CELL_CHARS, csv.field_size_limit()))
 
     def __iter__(self) -> Iterator[Record]:
-        reader = csv.reader(self._lines(), delimiter=self._dialect, strict=True)
+        reader = csv.reader(self._lines(), delimiter=self._separator, strict=True)
         while True:
-            self._taken.clear()
-            self.row_chars = self._quoted_line = 0
+            self._row_lines.clear()
+            self.row_chars = 0
+            self._quoted_line = self._quoted_line if self._is_holding else 0
             self._begun = begun = self._line + 1
             try:
                 fields = next(reader)
@@ -102,11 +103,11 @@ class CsvReader:
                 if bare is None:
                     raise self._broken(begun, _explanation(error)) from None
                 fields = bare
-            if (len(self._taken) > 1 or self._earlier.count) and self._is_glued(len(fields)):
+            if (len(self._row_lines) > 1 or self._folded.count) and self._is_glued(len(fields)):
                 raise self._broken(begun, "has a quote that takes the rows after it for its text")
             is_long = self.row_chars > _FOLDED_CHARS
             if is_long:  # the reader keeps the memory of a long cell
-                reader = csv.reader(self._lines(), delimiter=self._dialect, strict=True)
+                reader = csv.reader(self._lines(), delimiter=self._separator, strict=True)
             if is_long and self._is_narrow:
                 self._is_narrow = False
                 _widen(fields)
@@ -114,11 +115,11 @@ class CsvReader:
                 yield Record(begun, fields, self._character_problem())
             if is_long:
                 del fields
-                self._earlier = _Lines()
+                self._folded = _LineFacts()
 
     def hold_back(self, made: Iterable[_T]) -> Iterator[_T]:
         """
-        Yield what was *made* of each row, one by one as they are read.
+        Yield what was *made* of each row as they are read.
 
         A quote that is not doubled ends its cell too early. The lines after it look like rows
         until a later quote does not fit. So a row with a cell in quotes and all rows after it are
@@ -127,35 +128,42 @@ class CsvReader:
         Raises:
             InputError: A record broke. What is held back may be part of it and is not yielded.
         """
-        held, chars = self._held, 0
+        held = _HeldRows[_T]()
+        rows: list[_T] = []  # the block that comes next
+        chars = unquoted = 0  # of the rows before its first one with a cell in quotes
         failure: Exception | None = None
         try:
             for item in made:
-                if not held and not self._quoted_line:
-                    yield item
+                if not self._quoted_line:
+                    if not held.blocks:
+                        yield item
+                        continue
+                    unquoted += 1
+                self._is_holding = True
+                rows.append(item)
+                chars += self.row_chars
+                if len(rows) < _BLOCK_ROWS and chars < _BLOCK_CHARS:
                     continue
-                row_chars = self.row_chars
-                held.append((self._quoted_line, row_chars, item))
-                chars += row_chars
-                while held and (
-                    not held[0][0] or len(held) > _HELD_ROWS or chars - held[0][1] > _HELD_CHARS
-                ):
-                    _, row_chars, item = held.popleft()  # noqa: PLW2901 -- an earlier one
-                    chars -= row_chars
-                    yield item
+                held.add(0, rows[:unquoted], 0)
+                held.add(self._quoted_line, rows[unquoted:], chars)
+                rows = []
+                chars = unquoted = self._quoted_line = 0
+                yield from held.whole()
+                self._is_holding = bool(held.blocks)
         except _BrokenRecordError as error:
-            if not held:
+            if not self._is_holding:
                 raise
             raise _BrokenRecordError(
                 self.name,
-                held[0][0],
+                held.blocks[0][0] if held.blocks else self._quoted_line,
                 f"has a quote that may not end its cell (line {error.line}: {error.why})",
                 f"Nothing from it on is read: repair the record at line {error.line} or before it",
             ) from None
         except (InputError, OSError) as error:
             failure = error
-        while held:
-            yield held.popleft()[2]
+        for _, block, _ in held.blocks:
+            yield from block
+        yield from rows
         if failure is not None:
             raise failure
 
@@ -165,24 +173,19 @@ class CsvReader:
         """
         Refuse the rest of the file if the latest row, which gave no pair, is part of a record.
 
-        Args:
-            line: The line on which the row begins.
-            fields: Its cells.
-            is_in_shape: Whether it has as many fields as the header.
-
-        Raises:
-            InputError: It has an odd number of quotes and not its fields, quotes that are marked by
-                a backslash, or, after a row with a cell in quotes, one that only ends a cell.
+        It is one if it has an odd number of quotes and not the header's number of fields (then
+        *is_in_shape* is False), quotes that are marked by a backslash, or, after a row with a cell
+        in quotes, one that only ends a cell.
         """
-        text = "" if self._earlier.count else "".join(self._taken).rstrip("\r\n")
+        text = "" if self._folded.count else "".join(self._row_lines).rstrip("\r\n")
         self._fold()
-        if self._earlier.has_marked_quote:
+        if self._folded.has_marked_quote:
             raise self._broken(line, 'has a backslash before a quote, where CSV has two quotes: ""')
-        if not is_in_shape and (self._earlier.quotes % 2 or line == self._bare_line):
+        if not is_in_shape and (self._folded.quotes % 2 or line == self._bare_line):
             raise self._broken(line, "has a quote without its other one, and not its columns")
-        may_be_text = self._dialect == "\t" and not self._earlier.quotes % 2
+        may_be_text = self._separator == "\t" and not self._folded.quotes % 2
         if (
-            self._held
+            self._is_holding
             and not may_be_text
             and any(cell.endswith('"') for cell in fields)
             and not self._is_sound(text)
@@ -190,7 +193,7 @@ class CsvReader:
             raise self._broken(
                 line, "has a quote at the end of a cell that does not begin with one"
             )
-        self._earlier = _Lines()
+        self._folded = _LineFacts()
 
     def close(self) -> None:
         """Close the file."""
@@ -203,10 +206,10 @@ class CsvReader:
         Programs that write TSV without quoting leave ``"Acme" Inc`` as it is. Such a line has an
         even number of quotes and, as `refuse_if_broken` checks, all its fields.
         """
-        is_one_line = len(self._taken) == 1 and not self._earlier.count
-        if self._dialect != "\t" or not is_one_line or _TEXT_AFTER_QUOTE not in str(error):
+        is_one_line = len(self._row_lines) == 1 and not self._folded.count
+        if self._separator != "\t" or not is_one_line or _TEXT_AFTER_QUOTE not in str(error):
             return None
-        line = self._taken[0]
+        line = self._row_lines[0]
         self._bare_line = begun
         return None if line.count('"') % 2 else line.rstrip("\r\n").split("\t")
 
@@ -217,28 +220,28 @@ class CsvReader:
         Programs that write TSV without quoting leave the quotes of ``"Acme`` and ``5"`` as they
         are. Of CSV this says nothing, as any text may hold commas.
         """
-        if self._dialect != "\t":
+        if self._separator != "\t":
             return False
-        counts = {*self._earlier.tabs, *(line.count("\t") for line in self._taken)}
+        counts = {*self._folded.tabs, *(line.count("\t") for line in self._row_lines)}
         return counts == {columns - 1}
 
     def _lines(self) -> Iterator[str]:
-        taken, has_quoted_text = self._taken, self._has_quoted_text
+        row_lines, has_quoted_text = self._row_lines, self._has_quoted_text
         for line in iter(partial(self._file.readline, ROW_CHARS), ""):
             self._line += 1
             self.row_chars += len(line)
             if '"' in line and not self._quoted_line and has_quoted_text(line):
                 self._quoted_line = self._begun
-            taken.append(line)
+            row_lines.append(line)
             if self.row_chars <= _FOLDED_CHARS:
                 yield line
                 continue
             if self.row_chars >= ROW_CHARS:
                 raise self._too_long()
-            is_first = not self._earlier.count
+            is_first = not self._folded.count
             self._fold()
             # One wide character makes four bytes of each other one, in the line and in its cells.
-            if is_first and len(line) > _WIDE_CHARS and self._dialect.isascii():
+            if is_first and len(line) > _WIDE_CHARS and self._separator.isascii():
                 self._is_narrow = not line.isascii()
             long = [line]
             del line  # or it is kept until the next one is read
@@ -247,28 +250,28 @@ class CsvReader:
             yield long.pop()
 
     def _too_long(self) -> InputError:
-        lines = self._earlier.count + len(self._taken)
+        lines = self._folded.count + len(self._row_lines)
         most = f"{ROW_CHARS >> 20} MiB"
-        is_one_line = lines == 1 and self._taken[0][-1] not in "\r\n"
+        is_one_line = lines == 1 and self._row_lines[0][-1] not in "\r\n"
         why = f"has {most}" if is_one_line else f"has a quote that is not closed in {most}"
         return self._broken(self._line - lines + 1, why)
 
     def _fold(self) -> None:
         """Keep the facts about the lines of the latest row, and not the lines."""
-        for line in self._taken:
-            self._earlier.add(line, self._encoding)
-        self._taken.clear()
+        for line in self._row_lines:
+            self._folded.add(line, self._encoding)
+        self._row_lines.clear()
 
     def _broken(self, line: int, why: str) -> InputError:
         return _BrokenRecordError(self.name, line, why)
 
     def _character_problem(self) -> str | None:
-        for line in self._taken:
+        for line in self._row_lines:
             if "\0" in line or not line.isascii():
-                return self._earlier.problem or character_problem(
-                    "".join(self._taken), self._encoding
+                return self._folded.problem or character_problem(
+                    "".join(self._row_lines), self._encoding
                 )
-        return self._earlier.problem
+        return self._folded.problem
 
 
 def _widen(fields: list[str]) -> None:
@@ -278,7 +281,33 @@ def _widen(fields: list[str]) -> None:
 
 
 @attrs.define
-class _Lines:
+class _HeldRows(Generic[_T]):
+    """Rows that are held back: blocks with the line of their first cell in quotes, 0: none."""
+
+    blocks: deque[tuple[int, list[_T], int]] = attrs.Factory(deque)
+    rows: int = 0
+    chars: int = 0
+
+    def add(self, quoted_line: int, rows: list[_T], chars: int) -> None:
+        if rows:
+            self.blocks.append((quoted_line, rows, chars))
+            self.rows += len(rows)
+            self.chars += chars
+
+    def whole(self) -> Iterator[_T]:
+        """Yield and drop the first rows, as far as it is known that no record there broke."""
+        while self.blocks:
+            quoted_line, rows, chars = self.blocks[0]
+            after = self.rows - len(rows), self.chars - chars
+            if quoted_line and after[0] < _HELD_ROWS and after[1] <= _HELD_CHARS:
+                return
+            self.blocks.popleft()
+            self.rows, self.chars = after
+            yield from rows
+
+
+@attrs.define
+class _LineFacts:
     """The facts about lines that are not kept."""
 
     count: int = 0

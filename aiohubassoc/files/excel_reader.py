@@ -48,11 +48,6 @@ class ExcelReader:
         layout: What the user said about sheets and hidden rows.
         counts: Counts hidden rows and sheets.
 
-    Attributes:
-        name: The sheet's name in messages.
-        count: The number of the last row; None if the sheet does not say it.
-        hint: The other sheets, and whether rows were left out, as a sentence.
-
     Raises:
         InputError: It is no workbook or damaged, or has no such sheet.
     """
@@ -145,12 +140,7 @@ def _listed(sheets: Sequence[Sheet]) -> str:
 
 
 class _SheetRows(Handler):
-    """
-    The rows of a sheet that have cells: their numbers, their cells as text, whether hidden.
-
-    Attributes:
-        last_row: The number of the last row, as the sheet says; None if it does not.
-    """
+    """The rows of a sheet that have cells: their numbers, their cells as text, whether hidden."""
 
     def __init__(self, workbook: Workbook, sheet: Sheet) -> None:
         self.last_row: int | None = None

@@ -49,14 +49,7 @@ _DAMAGE: Final = (
 
 @attrs.frozen
 class Sheet:
-    """
-    A sheet with cells.
-
-    Attributes:
-        name: Its name.
-        part: The part with its cells.
-        is_hidden: Whether Excel does not show it.
-    """
+    """A sheet with cells: its name, the part with its cells, and whether Excel does not show it."""
 
     name: str
     part: str
@@ -65,10 +58,7 @@ class Sheet:
 
 class Workbook:
     """
-    An Excel workbook.
-
-    Args:
-        file: At its beginning; closed by `close`.
+    An Excel workbook; its file stays open.
 
     Attributes:
         sheets: Its sheets with cells, in their order.
@@ -83,14 +73,11 @@ class Workbook:
         self._size_bytes = file.seek(0, 2)
         self._opened_bytes = 0
         self._archive, self._parts = _open(file, name)
-        self._texts: list[str] | None = None
-        self._time_styles: dict[int, Shows] | None = None
+        self.is_from_1904 = False
         with self.damage():
             workbook = _one(self._relations("_rels/.rels", ""), "officeDocument")
             workbook = workbook or "xl/workbook.xml"
-            listed = _SheetList()
-            self._parse(workbook, listed)
-            self.is_from_1904 = listed.is_from_1904
+            listed = list(self._list_sheets(workbook))
             folder, _, file_name = workbook.rpartition("/")
             relations = self._relations(f"{folder}/_rels/{file_name}.rels", folder)
             self._shared = _one(relations, "sharedStrings")
@@ -98,18 +85,13 @@ class Workbook:
             targets = {key: target for key, kind, target in relations if kind == "worksheet"}
             self.sheets = [
                 Sheet(title, targets[key], is_hidden)
-                for title, key, is_hidden in listed.found
+                for title, key, is_hidden in listed
                 if key in targets
             ]
 
     @contextmanager
     def damage(self) -> Iterator[None]:
-        """
-        Turn what a damaged part raises inside of the block into an InputError.
-
-        Raises:
-            InputError: A part is damaged.
-        """
+        """Turn what a damaged part raises inside of the block into an InputError."""
         try:
             yield
         except InputError:
@@ -122,11 +104,10 @@ class Workbook:
 
     def open(self, part: str) -> IO[bytes]:
         """
-        Open a part.
+        Open a part, inside of `damage`; a part that is not there is a LookupError.
 
-        Raises:
-            InputError: With those before it, it unpacks to far more than a workbook of this size.
-            LookupError: It is not there; `damage` has the other errors.
+        If it unpacks, with those before it, to more than a workbook of this size, it is an
+        InputError.
         """
         info = self._parts[part.casefold()]
         self._opened_bytes += info.file_size
@@ -138,22 +119,29 @@ class Workbook:
         return self._archive.open(info)
 
     def texts(self) -> list[str]:
-        """Return the texts that cells name by number; read once."""
-        if self._texts is None:
-            shared = _SharedTexts(most_rows(self._size_bytes))
-            if self._shared:
-                self._parse(self._shared, shared)
-            self._texts = shared.found
-        return self._texts
+        """Return the texts that cells name by number."""
+        shared = _SharedTexts(most_rows(self._size_bytes))
+        if self._shared:
+            self._parse(self._shared, shared)
+        return shared.found
 
     def time_styles(self) -> dict[int, Shows]:
-        """Return the styles of cells whose numbers are dates, times or durations; read once."""
-        if self._time_styles is None:
-            styles = _Styles()
-            if self._styles:
-                self._parse(self._styles, styles)
-            self._time_styles = styles.of_times()
-        return self._time_styles
+        """Return the styles of cells whose numbers are dates, times or durations."""
+        formats: dict[int, Shows | None] = {}
+        used: list[int] = []
+        is_of_cells = False
+        for name, attributes in self._starts(self._styles) if self._styles else ():
+            if name == "numFmt":
+                number = int(attributes.get("numFmtId", 0))
+                formats[number] = _shows(attributes.get("formatCode", "")[:_FORMAT_CHARS])
+            elif name == "xf" and is_of_cells:
+                if len(used) >= _STYLES:
+                    raise XmlError(f"it has more than {_STYLES:,} styles of cells")
+                used.append(int(attributes.get("numFmtId", 0)))
+            elif name in _STYLE_GROUPS:
+                is_of_cells = name == "cellXfs"
+        shown = enumerate(map((formats | _FORMATS).get, used))
+        return {style: shows for style, shows in shown if shows is not None}
 
     def close(self) -> None:
         """Close the workbook, and not its file."""
@@ -164,14 +152,42 @@ class Workbook:
             for _ in parse_pieces(file, handler):
                 pass
 
+    def _starts(self, part: str) -> Iterator[tuple[str, dict[str, str]]]:
+        """Yield the name and the attributes of each element of a part."""
+        starts = _Starts()
+        with self.open(part) as file:
+            for _ in parse_pieces(file, starts):
+                yield from starts.found
+                starts.found.clear()
+
+    def _list_sheets(self, part: str) -> Iterator[tuple[str, str, bool]]:
+        """Yield the name and the key of each sheet, and whether it is hidden."""
+        count = 0
+        for name, attributes in self._starts(part):
+            if name == "workbookPr":
+                self.is_from_1904 = is_true(attributes.get("date1904"))
+            elif name == "sheet":
+                count += 1
+                if count > _SHEETS:
+                    raise XmlError(f"it has more than {_SHEETS:,} sheets")
+                key = next((one for at, one in attributes.items() if at.endswith(":id")), "")
+                is_hidden = attributes.get("state", "visible") != "visible"
+                yield attributes.get("name", ""), key, is_hidden
+
     def _relations(self, part: str, folder: str) -> list[tuple[str, str, str]]:
         """Return the key, the kind and the part of each relation."""
-        relations = _Relations()
-        if part.casefold() in self._parts:
-            self._parse(part, relations)
+        if part.casefold() not in self._parts:
+            return []
         return [
-            (key, kind, posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/"))
-            for key, kind, target in relations.found
+            (
+                attributes.get("Id", ""),
+                attributes.get("Type", "").rpartition("/")[2],
+                posixpath.normpath(
+                    posixpath.join("/", folder, attributes.get("Target", ""))
+                ).lstrip("/"),
+            )
+            for name, attributes in self._starts(part)
+            if name == "Relationship" and attributes.get("TargetMode") != "External"
         ]
 
 
@@ -214,12 +230,7 @@ def parse_pieces(file: IO[bytes], handler: Handler) -> Iterator[None]:
     """
     Yield after each piece of *file* that was read, so that memory does not grow.
 
-    Args:
-        file: The XML; closed by the caller.
-        handler: Receives its elements.
-
-    Raises:
-        XmlError: It is not well-formed, has a document type, or a tag without end.
+    What is not well-formed, has a document type, or a tag without end, is an XmlError.
     """
     depth = 0
 
@@ -267,34 +278,12 @@ def is_true(text: str | None) -> bool:
 # --- the small parts ----------------------------------------------------------------------------
 
 
-class _Relations(Handler):
-    """Collects the key, the kind and the target of each relation of a part."""
-
+class _Starts(Handler):
     def __init__(self) -> None:
-        self.found: list[tuple[str, str, str]] = []
+        self.found: list[tuple[str, dict[str, str]]] = []
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        if name == "Relationship" and attributes.get("TargetMode") != "External":
-            kind = attributes.get("Type", "").rpartition("/")[2]
-            self.found.append((attributes.get("Id", ""), kind, attributes.get("Target", "")))
-
-
-class _SheetList(Handler):
-    """Collects the name and the key of each sheet, and whether it is hidden."""
-
-    def __init__(self) -> None:
-        self.found: list[tuple[str, str, bool]] = []
-        self.is_from_1904 = False
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        if name == "workbookPr":
-            self.is_from_1904 = is_true(attributes.get("date1904"))
-        elif name == "sheet":
-            key = next((one for at, one in attributes.items() if at.endswith(":id")), "")
-            if len(self.found) >= _SHEETS:
-                raise XmlError(f"it has more than {_SHEETS:,} sheets")
-            is_hidden = attributes.get("state", "visible") != "visible"
-            self.found.append((attributes.get("name", ""), key, is_hidden))
+        self.found.append((name, attributes))
 
 
 class _SharedTexts(Handler):
@@ -336,6 +325,9 @@ class _SharedTexts(Handler):
 
 # --- styles -------------------------------------------------------------------------------------
 
+# The groups of styles, one after the other; those of cells are the ones that cells name.
+_STYLE_GROUPS: Final = frozenset(("cellStyleXfs", "cellXfs", "cellStyles", "dxfs"))
+
 
 class Shows(Enum):
     """What a number is shown as."""
@@ -352,36 +344,6 @@ _FORMATS: Final = {
 }
 _NO_CODE: Final = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!(h+|m+|s+)\])[^\]]*\]', re.IGNORECASE)
 _FORMAT_CHARS: Final = 255
-
-
-class _Styles(Handler):
-    """Collects the formats of numbers, and those that the styles of cells use."""
-
-    def __init__(self) -> None:
-        self._codes: dict[int, str] = {}
-        self._used: list[int] = []
-        self._is_of_cells = False
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        if name == "numFmt":
-            code = attributes.get("formatCode", "")[:_FORMAT_CHARS]
-            self._codes[int(attributes.get("numFmtId", 0))] = code
-        elif name == "cellXfs":
-            self._is_of_cells = True
-        elif name == "xf" and self._is_of_cells:
-            if len(self._used) >= _STYLES:
-                raise XmlError(f"it has more than {_STYLES:,} styles of cells")
-            self._used.append(int(attributes.get("numFmtId", 0)))
-
-    def end(self, name: str) -> None:
-        if name == "cellXfs":
-            self._is_of_cells = False
-
-    def of_times(self) -> dict[int, Shows]:
-        """Return what numbers in the styles of times are shown as."""
-        formats = {code: _shows(text) for code, text in self._codes.items()} | _FORMATS
-        shown = enumerate(map(formats.get, self._used))
-        return {style: shows for style, shows in shown if shows is not None}
 
 
 def _shows(code: str) -> Shows | None:

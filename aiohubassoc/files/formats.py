@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.byte_source import decompressed, detect_compression
+from aiohubassoc.files.cells import UNDECODED, encoding_advice, encoding_title
 from aiohubassoc.files.columns import OTHER_DELIMITERS
 from aiohubassoc.files.csv_reader import CsvReader
 from aiohubassoc.files.excel_reader import ExcelReader
 from aiohubassoc.files.jsonl import JsonlReader
 from aiohubassoc.files.layout import CSV, EXCEL, JSONL, PARQUET, TSV
 from aiohubassoc.files.parquet_reader import ParquetReader
-from aiohubassoc.files.text import REPLACING, UNDECODED, advice, title
 
 if TYPE_CHECKING:
     from aiohubassoc.files.byte_source import ByteSource
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # The formats that are not text, in messages.
 _TITLES: Final = {PARQUET: "a Parquet file", EXCEL: "an Excel workbook"}
 # What the first bytes alone show.
-_SEEN_AS: Final = {**_TITLES, EXCEL: f"{_TITLES[EXCEL]}, or another zip archive"}
+_TITLES_BY_CONTENT: Final = {**_TITLES, EXCEL: f"{_TITLES[EXCEL]}, or another zip archive"}
 _SUFFIXES: Final = (
     (CSV, "csv"),
     (TSV, "tsv tab"),
@@ -35,12 +35,12 @@ _SUFFIXES: Final = (
     (PARQUET, "parquet pq"),
     (EXCEL, "xlsx xlsm"),
 )
-_BY_SUFFIX: Final = {f".{one}": kind for kind, ones in _SUFFIXES for one in ones.split()}
-_PACKED_SUFFIXES: Final = (".gz", ".zst", ".zstd")
+_FORMAT_BY_SUFFIX: Final = {f".{one}": kind for kind, ones in _SUFFIXES for one in ones.split()}
+_COMPRESSION_SUFFIXES: Final = (".gz", ".zst", ".zstd")
 _SAVE: Final = "save it as .xlsx or CSV"
-_BEGINS: Final = ((b"PAR1", PARQUET), (b"PK\x03\x04", EXCEL))  # a workbook is a zip archive
+_MAGIC_BYTES: Final = ((b"PAR1", PARQUET), (b"PK\x03\x04", EXCEL))  # a workbook is a zip archive
 # How files begin that people hand over in place of pairs, and what to do with them.
-_OTHERS: Final = (
+_UNSUPPORTED: Final = (
     (b"\xd0\xcf\x11\xe0", f"is an old Excel workbook, or one with a password: {_SAVE}"),
     (b"ARROW1\0\0", "is an Arrow file: save it as Parquet or CSV"),
     (b"%PDF", "is a PDF: save the table in it as CSV"),
@@ -50,6 +50,7 @@ _OTHERS: Final = (
 )
 _MARKUP: Final = re.compile(rb"\s*<(\?xml|!doctype|html|table)", re.IGNORECASE)
 _OBJECT: Final = re.compile(r"\s*\{")
+_OBJECT_IN_TABLE: Final = re.compile(r'\s*\{\s*"')
 _ARRAY: Final = re.compile(r"\s*\[\s*[\[{]")
 # What Excel writes and reads above a header.
 _SEPARATOR_LINE: Final = re.compile(r"\ufeff?\"?sep=([^\"\w\s]|\t)\"?[\r\n]", re.IGNORECASE)
@@ -58,6 +59,8 @@ _QUOTED_HEADER: Final = re.compile(r'[\ufeff\r\n]*"[^"\r\n]*"([;\t|,])')
 _HEAD_BYTES: Final = 4096
 _SOME_BYTES: Final = 32
 _UTF_8: Final = "utf-8"
+# The handler of bytes that cannot be decoded, in every encoding but UTF-8.
+_REPLACING: Final = "aiohubassoc-undecoded"
 _BYTE_ORDER_MARKS: Final = (  # the longer ones first: UTF-32's begins as UTF-16's does
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -71,10 +74,10 @@ def open_reader(
     source: ByteSource, path: str, layout: Layout, counts: InputCounts
 ) -> TableReader | JsonlReader:
     """
-    Return a reader of the rows of *source*, which is closed with it.
+    Return a reader of the rows of *source*, none of which was read; it is closed with it.
 
     Args:
-        source: The bytes, of which none were read.
+        source: The bytes.
         path: The file's name, whose ending may show the format.
         layout: What the user said.
         counts: Counts rows that are left out.
@@ -104,10 +107,12 @@ def open_reader(
             "give --format csv, tsv or jsonl"
         )
     text, head_text = _open_text(raw, layout.encoding, name)
-    if expected in {None, JSONL} and _ARRAY.match(head_text):
+    if _ARRAY.match(head_text):
         raise InputError(
             f"{name} is one JSON array, but each line must hold an object: jq -c '.[]' writes it so"
         )
+    if expected in {CSV, TSV} and _OBJECT_IN_TABLE.match(head_text):
+        raise InputError(f"{name} holds JSON, not a table: give --format jsonl")
     kind = expected or (JSONL if _OBJECT.match(head_text) else CSV)
     if kind == JSONL:
         return JsonlReader(text, name=name, encoding=layout.encoding)
@@ -117,29 +122,29 @@ def open_reader(
 def _by_name(path: str) -> str | None:
     """Return the format that the name's ending shows, before ``.gz`` or ``.zst``; None if none."""
     name = PurePath(path)
-    if name.suffix.lower() in _PACKED_SUFFIXES:
+    if name.suffix.lower() in _COMPRESSION_SUFFIXES:
         name = name.with_suffix("")
-    return _BY_SUFFIX.get(name.suffix.lower())
+    return _FORMAT_BY_SUFFIX.get(name.suffix.lower())
 
 
 def _by_first_bytes(head: bytes, name: str) -> str | None:
     """Return the format of a file that begins with *head*; None if it may be text."""
-    for magic, what in _OTHERS:
+    for magic, what in _UNSUPPORTED:
         if head.startswith(magic):
             raise InputError(f"{name} {what}")
     if _MARKUP.match(head):
         raise InputError(f"{name} is a web page or XML, not a table: {_SAVE}")
-    return next((kind for magic, kind in _BEGINS if head.startswith(magic)), None)
+    return next((kind for magic, kind in _MAGIC_BYTES if head.startswith(magic)), None)
 
 
 def _binary_reader(
     source: ByteSource, kind: str, layout: Layout, counts: InputCounts
 ) -> TableReader:
-    name = source.name
+    name, title = source.name, _TITLES_BY_CONTENT[kind]
     if layout.format not in {None, kind}:
-        raise InputError(f"{name} is {_SEEN_AS[kind]}: leave out --format {layout.format}")
+        raise InputError(f"{name} is {title}: leave out --format {layout.format}")
     if not source.is_regular:
-        raise InputError(f"{name} is {_SEEN_AS[kind]}: save it to a file first, and give its name")
+        raise InputError(f"{name} is {title}: save it to a file first, and give its name")
     file = source.whole()
     try:
         if kind == PARQUET:
@@ -174,15 +179,22 @@ def _csv_reader(
 # --- text ---------------------------------------------------------------------------------------
 
 
+def _replacement(error: UnicodeError) -> tuple[str, int]:
+    # Of UTF-8 the bytes themselves are kept, by surrogateescape. Of other encodings they would be
+    # garbage in the failures file, which is UTF-8: U+FFFD stands there, here as its three bytes.
+    assert isinstance(error, UnicodeDecodeError)  # noqa: S101 -- nothing is encoded with it
+    return "\udcef\udcbf\udcbd", error.end
+
+
+codecs.register_error(_REPLACING, _replacement)
+
+
 def _open_text(raw: io.BufferedReader, encoding: str, name: str) -> tuple[io.TextIOWrapper, str]:
     """
     Return *raw* as text, and as much of its beginning as can be had without waiting.
 
     Line ends are kept as they are. Bytes that cannot be decoded come as lone surrogates, so that
-    the lines with them can be named: see `character_problem`.
-
-    Raises:
-        InputError: Its first line is not text in *encoding*.
+    the lines with them can be named: see `character_problem`. In the first line they are refused.
     """
     head = raw.peek(_HEAD_BYTES)[:_HEAD_BYTES]
     codec, errors = _find_codec(encoding, head, name)
@@ -215,7 +227,7 @@ def _find_codec(encoding: str, head: bytes, name: str) -> tuple[str, str]:
         raise InputError(f"{name} is {mark.upper()}{wrong}: give --encoding {mark}")
     if codec.startswith(_UTF_8):
         return "utf-8-sig", "surrogateescape"
-    return mark or codec, REPLACING  # with a mark, utf-16-le would take it for a letter
+    return mark or codec, _REPLACING  # with a mark, utf-16-le would take it for a letter
 
 
 def _refuse_other_than_text(head: bytes, text: str, encoding: str, name: str) -> None:
@@ -231,5 +243,6 @@ def _refuse_other_than_text(head: bytes, text: str, encoding: str, name: str) ->
     if UNDECODED.search(first_line):
         line = len(text[:blank].splitlines()) + 1
         raise InputError(
-            f"{name} is not text in {title(encoding)}, line {line}: {advice(encoding)}"
+            f"{name} is not text in {encoding_title(encoding)}, line {line}: "
+            f"{encoding_advice(encoding)}"
         )

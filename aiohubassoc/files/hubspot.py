@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from aiohubassoc.files.ids import RejectedRowError, checked_text
+from aiohubassoc.files.limits import TYPE_CHARS, shown
+from aiohubassoc.pair import MOST_TYPE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -29,6 +33,7 @@ _ID_OF: Final = re.compile(
 )
 _RECORD_ID: Final = "record id"
 _SEVERAL: Final = "IDs"
+_MOST_NAMES: Final = 1000
 # Objects that "Deal ID" and the like surely mean; "User ID" may be of any program.
 _CORE: Final = frozenset(("contacts", "companies", "deals", "tickets"))
 # Columns that the exports of these objects have, and those of others do not, as public exports show
@@ -80,11 +85,7 @@ def has_label(column: str) -> bool:
 
 
 def holds_several(column: str) -> bool:
-    """
-    Return whether the column's cells may hold several ids, or none.
-
-    So it is with associated records, and with any column whose name ends with "IDs".
-    """
+    """Return whether its cells may hold several ids, or none: associated records, "... IDs"."""
     return column.strip().endswith(_SEVERAL) or is_associated(column)
 
 
@@ -95,11 +96,7 @@ def associated_type(column: str) -> str | None:
 
 
 def named_type(column: str) -> str | None:
-    """
-    Return the type that the column's name gives to its ids; None if it gives none.
-
-    It is that of ``Associated Deal IDs``, ``Record ID - Deal``, ``Deal ID`` and ``deal_id``.
-    """
+    """Return the type that a name such as ``Deal ID`` gives to the ids; None: it gives none."""
     if is_associated(column):
         return associated_type(column)
     found = _ID_OF.fullmatch(column.strip())
@@ -149,3 +146,38 @@ def contradiction(columns: Iterable[str], object_type: str) -> str | None:
         if having is not None and given not in having:
             return column
     return None
+
+
+class TypeNames:
+    """
+    Calls each object type by the name that it was first given.
+
+    So ``contacts``, ``contact`` and ``0-1`` are one type in every pair, and a name is sent that
+    the user has written.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[str, str] = {}
+        self._known: dict[str, str] = {}
+
+    def name(self, text: str, column: str) -> str:
+        """
+        Return the name of an object type; ``""`` if *text* is blank.
+
+        *column* is the column or option with the text; a text that is no type is a
+        RejectedRowError.
+        """
+        known = self._known.get(text)
+        if known is not None:
+            return known
+        bare = text.strip()
+        if not bare:
+            return ""
+        if len(bare) > TYPE_CHARS:
+            raise RejectedRowError(f"{column} is {shown(bare)}, which is no object type")
+        checked_text(bare, column, MOST_TYPE)
+        standard = standard_type(bare)
+        name = self._first.setdefault(standard, bare) if standard is not None else bare
+        if len(self._known) < _MOST_NAMES:
+            self._known[text] = name
+        return name

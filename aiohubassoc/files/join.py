@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import attrs
 
-from aiohubassoc.files.merged_header import MergedHeader
 from aiohubassoc.files.record import Record
+from aiohubassoc.files.table import MergedHeader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,15 +34,7 @@ _EXAMPLES: Final = 3
 
 @attrs.frozen
 class Joined:
-    """
-    A pair of records.
-
-    Attributes:
-        from_id: The record of the left file.
-        to_id: The record of the right file.
-        from_key: The cell of the left row that was compared, as written.
-        to_key: The cell of the right row.
-    """
+    """A pair of records, and the cells of both rows that were compared, as written."""
 
     from_id: str
     to_id: str
@@ -52,15 +44,7 @@ class Joined:
 
 @attrs.frozen
 class Unmatched:
-    """
-    A row that is in no pair.
-
-    Attributes:
-        side: Its file.
-        line: Its number in that file.
-        reason: Why.
-        message: Why, for people.
-    """
+    """A row that is in no pair: its file, its number in it, and why, as a code and for people."""
 
     side: Side
     line: int
@@ -97,7 +81,6 @@ class Join:
         repeated: How many rows of the right file repeat an earlier id and key.
 
     Raises:
-        InputError: Reading a file failed.
         OSError, sqlite3.Error: The temporary file cannot be written; every method may raise it.
     """
 

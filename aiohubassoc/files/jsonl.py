@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, deque
+from functools import partial
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Final, NoReturn
 
@@ -12,24 +13,22 @@ import attrs
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files import hubspot
-from aiohubassoc.files.cells import Float, to_json
+from aiohubassoc.files.cells import Float, character_problem, to_json
 from aiohubassoc.files.columns import Wanted, list_columns, normalize, note_labels
-from aiohubassoc.files.ids import IdRule, RejectedRowError, reject
-from aiohubassoc.files.limits import COLUMNS, KEPT_CHARS, SHOWN_CHARS, shown
-from aiohubassoc.files.not_ids import Kind
+from aiohubassoc.files.ids import CellKind, IdRule, RejectedRowError, reject
+from aiohubassoc.files.limits import COLUMNS, KEPT_CHARS, ROW_CHARS, SHOWN_CHARS, shown
 from aiohubassoc.files.record import Record
-from aiohubassoc.files.text import bounded_lines, character_problem
 from aiohubassoc.pair import Pair, unchecked_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from aiohubassoc.files.ids import TypeNames
+    from aiohubassoc.files.hubspot import TypeNames
     from aiohubassoc.files.layout import Layout
     from aiohubassoc.files.record import Ends, InputCounts
 
 # The first good object among these lines has the keys of the header.
-_LOOKED_AT: Final = 1000
+_HEADER_LINES: Final = 1000
 # What is nested deeper, others may not be able to write.
 _DEPTH: Final = 100
 # A value takes some 30 times the memory of its text.
@@ -50,7 +49,6 @@ class JsonlReader:
 
     Attributes:
         header: The keys of the first good object; empty if there is none in the first 1,000 lines.
-        row_chars: The length of the latest row.
 
     Raises:
         InputError: There is no line in it.
@@ -58,6 +56,8 @@ class JsonlReader:
 
     unit: str = "line"
     count: int | None = None
+    is_text: bool = True
+    ends: None = None
 
     def __init__(self, file: IO[str], *, name: str, encoding: str) -> None:
         self.name = name
@@ -67,7 +67,7 @@ class JsonlReader:
         self._rest = self._records()
         self._ahead: deque[Record] = deque()
         self.header: list[str] = []
-        for record in islice(self._rest, _LOOKED_AT):
+        for record in islice(self._rest, _HEADER_LINES):
             self._ahead.append(record)
             if isinstance(record.kept, dict):
                 self.header = list(record.kept)
@@ -92,7 +92,7 @@ class JsonlReader:
         self._file.close()
 
     def _records(self) -> Iterator[Record]:
-        for number, line in enumerate(bounded_lines(self._file, self.name), 1):
+        for number, line in enumerate(_bounded_lines(self._file, self.name), 1):
             if line.isspace():
                 continue
             self.row_chars = len(line)
@@ -109,6 +109,17 @@ class JsonlReader:
             yield record
 
 
+def _bounded_lines(file: IO[str], name: str) -> Iterator[str]:
+    """Yield each line with its end; raise an InputError at one longer than any row can be."""
+    for number, line in enumerate(iter(partial(file.readline, ROW_CHARS), ""), 1):
+        if len(line) == ROW_CHARS and line[-1] not in "\r\n":
+            raise InputError(
+                f"{name}, line {number} has more than {ROW_CHARS >> 20} MiB and is not read: "
+                "is this a table?"
+            )
+        yield line
+
+
 class _OddJsonError(ValueError):
     """JSON that Python could read, but not as it stands there."""
 
@@ -120,12 +131,7 @@ def _object(line: str) -> dict[str, object]:
     try:
         value = _DECODER.decode(line.rstrip(_BLANKS))
     except json.JSONDecodeError as error:
-        if line.strip() == "{":
-            raise ValueError(
-                "is not JSON: an object must stand in one line: jq -c . writes it so"
-            ) from None
-        what = (error.msg[:1].lower() + error.msg[1:]).removesuffix(" at")
-        raise ValueError(f"is not JSON: {what} at column {error.pos + 1}") from None
+        raise ValueError(_explain(line, error)) from None
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     except _OddJsonError:
@@ -139,6 +145,15 @@ def _object(line: str) -> dict[str, object]:
     if line.count("{") + line.count("[") > _DEPTH and _is_deeper(value, _DEPTH):
         raise ValueError("is nested too deeply")
     return value
+
+
+def _explain(line: str, error: json.JSONDecodeError) -> str:
+    if line.strip() == "{":
+        return "is not JSON: an object must stand in one line: jq -c . writes it so"
+    if error.msg == "Extra data" and line[error.pos :].strip() == ",":
+        return "has a comma after its object: each line must hold an object, and nothing else"
+    what = (error.msg[:1].lower() + error.msg[1:]).removesuffix(" at")
+    return f"is not JSON: {what} at column {error.pos + 1}"
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -200,11 +215,12 @@ class JsonlPairs:
         self._counts = counts
         self._make = unchecked_pair if layout.any_id else Pair
         rule = IdRule(counts, any_id=layout.any_id)
+        first, second = Wanted.both(layout)
         self._ends = self._from, self._to = (
-            _KeyedEnd(Wanted("from", layout.from_column, layout.from_type), rule, types, name),
-            _KeyedEnd(Wanted("to", layout.to_column, layout.to_type), rule, types, name),
+            _KeyedEnd(first, rule, types, name),
+            _KeyedEnd(second, rule, types, name),
         )
-        self._looked_at: tuple[str, ...] | None = None
+        self._latest_keys: tuple[str, ...] | None = None
 
     def pairs(self, record: Record) -> Sequence[Pair] | None:
         """Return the pairs of *record*, each tagged with it; None if it is rejected."""
@@ -214,8 +230,8 @@ class JsonlPairs:
         assert isinstance(fields, dict)  # noqa: S101 -- without a problem it is an object
         try:
             names = tuple(fields)
-            if names != self._looked_at:  # as a rule each object has the keys of the one before
-                self._look_at(names, fields)
+            if names != self._latest_keys:  # as a rule each object has the keys of the one before
+                self._find_keys(names, fields)
             return record.pairs(self._make, self._from.records(fields), self._to.records(fields))
         except ValueError as error:
             record.reject(error)
@@ -235,12 +251,12 @@ class JsonlPairs:
                 own[keys.id] = f"{object_type}:{record_id}" if keys.has_types else record_id
         return own
 
-    def _look_at(self, names: tuple[str, ...], fields: Mapping[str, object]) -> None:
-        self._looked_at = None
+    def _find_keys(self, names: tuple[str, ...], fields: Mapping[str, object]) -> None:
+        self._latest_keys = None
         note_labels(names, self._name, "key", self._counts)
         for end in self._ends:
             end.keys = end.find(fields)
-        self._looked_at = names
+        self._latest_keys = names
 
 
 @attrs.frozen
@@ -308,9 +324,9 @@ class _KeyedEnd:
                 cell = shown(str(value))
                 raise RejectedRowError(f"{keys.shown} is {cell}, without a type before the colon")
         if keys.holds_several:
-            ids = self._rule.several(text, keys.shown)
+            ids = self._rule.parse_ids(text, keys.shown)
         else:
-            ids = [self._rule.one(text, keys.shown)]
+            ids = [self._rule.parse_id(text, keys.shown)]
         if not ids:
             return []
         object_type = self._types.name(own_type, keys.shown) or self._type(fields)
@@ -321,7 +337,7 @@ class _KeyedEnd:
         if isinstance(value, str):
             return value
         if isinstance(value, bool):
-            raise reject(name, to_json(value), Kind.TRUTH)
+            raise reject(name, to_json(value), CellKind.TRUTH)
         if isinstance(value, int):
             return str(value)
         if isinstance(value, float):
@@ -329,7 +345,7 @@ class _KeyedEnd:
         if value is None and self.keys.holds_several:
             return ""
         if value is None:
-            raise reject(name, to_json(value), Kind.PLACEHOLDER)
+            raise reject(name, to_json(value), CellKind.PLACEHOLDER)
         raise RejectedRowError(f"{name} is nested: an id must be a string or a number")
 
     def _type(self, fields: Mapping[str, object]) -> str:

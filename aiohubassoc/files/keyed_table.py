@@ -10,7 +10,6 @@ import attrs
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files import hubspot
-from aiohubassoc.files.byte_source import open_source
 from aiohubassoc.files.cells import (
     CellList,
     Float,
@@ -20,11 +19,10 @@ from aiohubassoc.files.cells import (
     value_text,
 )
 from aiohubassoc.files.columns import End, Header, list_columns
-from aiohubassoc.files.ids import IdRule, RejectedRowError
+from aiohubassoc.files.ids import CellKind, IdRule, RejectedRowError, kind_of_nothing
 from aiohubassoc.files.jsonl import find_key
 from aiohubassoc.files.limits import KEPT_CHARS, SHOWN_CHARS, shown
-from aiohubassoc.files.not_ids import Kind, kind_of_nothing
-from aiohubassoc.files.pairs import open_rows
+from aiohubassoc.files.pairs import InputFile
 from aiohubassoc.files.record import InputCounts, Record
 from aiohubassoc.files.table import Table
 
@@ -32,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Self
 
-    from aiohubassoc.files.jsonl import JsonlReader
     from aiohubassoc.files.layout import Layout
+    from aiohubassoc.files.pairs import Rows
 
     ToKey: TypeAlias = Callable[[str], str]
 
@@ -48,13 +46,11 @@ _NOT_IN_HOST: Final = re.compile(r"[\s,;|@<>:\"'()]")
 @attrs.frozen
 class KeyColumns:
     """
-    The two columns of a side.
+    The two columns of a side, and the options that name them.
 
     Attributes:
         key: The column that is compared.
-        key_option: The option that names it.
         record_id: The column of record ids; None: as HubSpot exports it.
-        id_option: The option that names it.
     """
 
     key: str
@@ -80,8 +76,7 @@ class KeyColumns:
         """
         Return where the record ids stand; None: in no column, or not in the one that is named.
 
-        Raises:
-            InputError: They may stand in several columns.
+        If they may stand in several columns, it raises an InputError.
         """
         if self.record_id is not None:
             return header.find(self.record_id)
@@ -115,7 +110,6 @@ class KeyedRow:
     A row of a side.
 
     Attributes:
-        record: The row.
         record_id: Its record id; "" if the row is rejected.
         text: The cell that is compared, without spaces around it; "" if it is no key.
         key: Its key; None if it matches nothing.
@@ -129,79 +123,41 @@ class KeyedRow:
     problem: str | None = None
 
 
-class KeyedTable:
+class KeyedTable(InputFile):
     """
     One side of a join: an iterator of its rows; a context manager.
 
-    Args:
-        to_key: Returns the key of a cell.
+    A plain file is closed until its rows are read: only one side has its file, and its texts, in
+    memory at a time.
 
     Attributes:
-        name: Its name in messages.
-        unit: What the numbers of its rows count.
-        header: Its columns as written.
         object_type: The type of its records, if its columns show it; else None.
         counts: The counts of the rows read so far.
-
-    Raises:
-        InputError: It cannot be read, or a column is missing.
     """
 
     def __init__(self, path: str, columns: KeyColumns, layout: Layout, to_key: ToKey) -> None:
         self.counts = InputCounts()
-        self._path = path
-        self._layout = layout
-        self._columns = columns
+        super().__init__(path, layout, columns.find, self.counts, is_first=False)
         self._to_key = to_key
         self._rule = IdRule(self.counts, any_id=layout.any_id)
-        source = open_source(path)
-        self.name = source.name
-        counts = InputCounts() if source.is_regular else self.counts
-        rows = open_rows(source, path, layout, counts, columns.find)
-        self.unit = rows.unit
-        self.header = rows.header
         try:
-            self._id, self._key = rows.ends if isinstance(rows, Table) else self._keys_of_objects()
+            self._id, self._key = self.ends or self._keys_of_objects(columns)
         except BaseException:
-            rows.close()
+            self.close()
             raise
         self.object_type = self._id.object_type
-        self._rows: Table | JsonlReader | None = rows
-        if source.is_regular:  # only one side has its file, and its texts, in memory at a time
-            rows.close()
-            self._rows = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._rows is not None:
-            self._rows.close()
+        self.close()
 
     def __iter__(self) -> Iterator[KeyedRow]:
-        """
-        Yield each row.
-
-        Raises:
-            InputError: A record is broken, after which nothing can be read, or reading failed.
-        """
-        try:
-            if self._rows is None:
-                source = open_source(self._path)
-                self._rows = open_rows(
-                    source, self._path, self._layout, self.counts, self._columns.find
-                )
-                if self._rows.header != self.header:
-                    raise InputError(f"{self.name} was changed while the other file was read")
-            rows = self._rows
-            made = self._keyed_rows(rows)
-            for row in rows.hold_back(made) if isinstance(rows, Table) else made:
-                self.counts.rows += 1
-                yield row
-            rows.close()
-            self._rows = None
-        except OSError as error:
-            raise InputError(f"{self.name} cannot be read further: {error.strerror}") from None
+        """Yield each row; raise an InputError as `InputFile.read` does."""
+        for row in self.read(self._keyed_rows):
+            self.counts.rows += 1
+            yield row
 
     def cells(self, record: Record) -> list[str]:
         """Return the row as cells, one for each column if it has the shape of the table."""
@@ -210,7 +166,7 @@ class KeyedTable:
             return [value_text(fields.get(name)) for name in self.header]
         return fields
 
-    def _keyed_rows(self, rows: Table | JsonlReader) -> Iterator[KeyedRow]:
+    def _keyed_rows(self, rows: Rows) -> Iterator[KeyedRow]:
         for record in rows:
             row = self._keyed(record)
             if row.problem is not None and isinstance(rows, Table):
@@ -224,7 +180,7 @@ class KeyedTable:
             return KeyedRow(record, problem=record.problem)
         try:
             id_cell, text = self._get_cells(record)
-            record_id = self._rule.one(id_cell, self._id.name)
+            record_id = self._rule.parse_id(id_cell, self._id.name)
         except RejectedRowError as error:
             return KeyedRow(record, problem=str(error))
         try:
@@ -239,9 +195,8 @@ class KeyedTable:
         assert isinstance(fields, dict)  # noqa: S101 -- it is read, not compact
         return _value(self._id.name, fields), _value(self._key.name, fields)
 
-    def _keys_of_objects(self) -> tuple[End, End]:
+    def _keys_of_objects(self, wanted: KeyColumns) -> tuple[End, End]:
         """Return the keys of JSON Lines, of which not every object needs to have each."""
-        wanted = self._columns
         header = Header([key.strip() for key in self.header], self.name)
         index = wanted.find_id(header)
         record_id = wanted.record_id if index is None else self.header[index]
@@ -274,23 +229,13 @@ class NoKeyError(ValueError):
 
 
 def exact_key(text: str) -> str:
-    """
-    Return a cell trimmed and case-folded.
-
-    Raises:
-        NoKeyError: It holds nothing, a placeholder for nothing, or several values.
-    """
+    """Return a cell trimmed and case-folded; NoKeyError: it holds nothing, or several values."""
     # Letters with accents are written in two ways that look the same.
     return unicodedata.normalize("NFC", _bare(text).casefold())
 
 
 def email_domain(text: str) -> str:
-    """
-    Return the domain of an e-mail address, without ``www.``.
-
-    Raises:
-        NoKeyError: The cell is not one e-mail address.
-    """
+    """Return the domain of an e-mail address, without ``www.``; NoKeyError: it is not one."""
     bare = _bare(text)
     _, at, domain = bare.partition("@")
     if not at:
@@ -299,12 +244,7 @@ def email_domain(text: str) -> str:
 
 
 def site_domain(text: str) -> str:
-    """
-    Return the domain of a company, without scheme, ``www.``, port and path.
-
-    Raises:
-        NoKeyError: The cell is not one domain or URL.
-    """
+    """Return a domain without scheme, ``www.``, port and path; NoKeyError: it is not one."""
     bare = _bare(text)
     host = _AFTER_HOST.sub("", _SCHEME.sub("", bare, count=1))
     return _host(_PORT.sub("", host), bare, "one domain")
@@ -313,9 +253,9 @@ def site_domain(text: str) -> str:
 def _bare(text: str) -> str:
     """Return the text of a cell that holds one value."""
     if isinstance(text, Formula):
-        raise NoKeyError(f"is {Kind.FORMULA.one}")
+        raise NoKeyError(f"is {CellKind.FORMULA.one}")
     if isinstance(text, LongNumber):
-        raise NoKeyError(f"is {shown(text)}, {Kind.LONG.one}")
+        raise NoKeyError(f"is {shown(text)}, {CellKind.LONG.one}")
     if isinstance(text, CellList):
         items = [item for item in text.items if item.strip()]
         if len(items) > 1:

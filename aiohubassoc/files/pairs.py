@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.byte_source import (
@@ -14,15 +14,14 @@ from aiohubassoc.files.byte_source import (
     file_identity,
     open_source,
 )
-from aiohubassoc.files.columns import PairColumns, Wanted
+from aiohubassoc.files.columns import PairColumns
 from aiohubassoc.files.formats import open_reader
-from aiohubassoc.files.ids import TypeNames
+from aiohubassoc.files.hubspot import TypeNames
 from aiohubassoc.files.jsonl import JsonlPairs, JsonlReader
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.limits import KEPT_CHARS, most_rows
-from aiohubassoc.files.merged_header import MergedHeader
 from aiohubassoc.files.record import Counted, InputCounts, Record, TakenOff
-from aiohubassoc.files.table import Table, TablePairs
+from aiohubassoc.files.table import MergedHeader, Table, TablePairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
     from aiohubassoc.files.columns import FindColumns
     from aiohubassoc.pair import Pair
 
+Rows: TypeAlias = Table | JsonlReader
+_T = TypeVar("_T")
 _NOTHING_SAID: Final = Layout()
 
 
@@ -45,10 +46,6 @@ class PairTable:
 
     All inputs are opened and their columns read at once; plain files but the first are closed
     again until it is their turn.
-
-    Args:
-        paths: Files of CSV, TSV, JSON Lines, Parquet or Excel; text may be compressed with gzip
-            or zstd, and ``-`` is standard input.
 
     Attributes:
         name: The name of the inputs together, in messages.
@@ -67,7 +64,7 @@ class PairTable:
         if not paths:
             raise InputError("there is no input: name a file, or - for standard input")
         _refuse_repeats(paths)
-        self._inputs: list[_InputFile] = []
+        self._inputs: list[_PairFile] = []
         self._has_begun = self._has_ended = False
         self.counts = InputCounts()
         self.counted: Counted = (0, 0, 0, (0, 0, 0))
@@ -119,19 +116,15 @@ class PairTable:
         It opens the files anew and may run in another thread.
         """
         counts = [taken.count_rows() for taken in self._inputs]
-        known = [count for count in counts if count is not None]
-        return sum(known) if len(known) == len(counts) else None
+        return None if None in counts else sum(filter(None, counts))
 
     def fingerprints(self) -> list[dict[str, object]]:
         """
         Return what identifies each input: its path, columns, length in bytes and a digest.
 
         The digest is of the first and the last MiB of a plain file, as it is; of others, whose
-        length is None, it is of the header and the first row, which may have to be waited for.
-        No row is lost by it.
-
-        Raises:
-            InputError: An input is gone, or can no longer be read.
+        length is None, it is of the header and the first row, which may have to be waited for. No
+        row is lost by it. An input that is gone, or can no longer be read, is an InputError.
         """
         return [taken.fingerprint() for taken in self._inputs]
 
@@ -139,12 +132,7 @@ class PairTable:
         types = TypeNames()
         for path in paths:
             is_first = not self._inputs
-            # The rows of the others are read, and counted, by another opening.
-            counts = self.counts if is_first else InputCounts()
-            taken = _InputFile(path, layout, self.counts, types, counts)
-            self._inputs.append(taken)
-            if not is_first and not taken.may_block:
-                taken.close()
+            self._inputs.append(_PairFile(path, layout, self.counts, types, is_first=is_first))
 
     def _read(self) -> Iterator[tuple[Record, Pair | None]]:
         self._has_begun = True
@@ -152,7 +140,7 @@ class PairTable:
         counts = self.counts
         for source, taken in enumerate(self._inputs):
             align = partial(self._align, source) if are_several else None
-            for record, pairs, taken_off in taken.read(align):
+            for record, pairs, taken_off in taken.pairs_of_rows(align):
                 counts.rows += 1
                 if not pairs or not counts.is_checked:
                     counts.add(record, pairs, self._place)
@@ -175,95 +163,67 @@ class PairTable:
         return self.place(record.source, record.line)
 
 
-class _InputFile:
+class InputFile:
     """
-    One of the inputs, open; its columns are read.
+    One input with its columns; its rows are read when it is its turn.
 
     Args:
-        first_counts: Counts the rows that this opening leaves out.
+        path: Its name, or ``-``.
+        layout: The options of the input.
+        find: Finds the columns of a table.
+        counts: Counts rows that are left out.
+        is_first: Whether it is read at once; else a plain file is closed, and opened again by
+            `read`.
 
     Attributes:
         unit: What `Record.line` counts in it.
-        may_block: Whether reading it may wait for a pipe, which cannot be opened again.
-        pairs: Reads the pairs of its rows.
+        ends: The columns of a table that *find* has found; None of JSON Lines.
+        may_block: Whether reading may wait for a pipe, which cannot be opened again.
+
+    Raises:
+        InputError: It cannot be read, or a column is missing.
     """
 
     def __init__(
-        self,
-        path: str,
-        layout: Layout,
-        counts: InputCounts,
-        types: TypeNames,
-        first_counts: InputCounts,
+        self, path: str, layout: Layout, find: FindColumns, counts: InputCounts, *, is_first: bool
     ) -> None:
         self._path = path
         self._layout = layout
-        self._counts = counts
-        self._rows: Table | JsonlReader | None = self._open(first_counts)
-        rows = self._rows
+        self._find = find
+        self._left_out = counts
+        source = open_source(path)
+        self.name = source.name
+        self.may_block = not source.is_regular
+        stays_open = is_first or self.may_block
+        # What this opening leaves out is counted by the next one.
+        rows = self._open(source, counts if stays_open else InputCounts())
         self.header = rows.header
         self.unit = rows.unit
+        self.ends = rows.ends
         self._count = rows.count
-        self._is_text = isinstance(rows, JsonlReader) or rows.is_text
-        self._has_header = isinstance(rows, Table)
-        try:
-            self.pairs: TablePairs | JsonlPairs = (
-                JsonlPairs(layout, self.name, counts, types)
-                if isinstance(rows, JsonlReader)
-                else TablePairs(rows, self.name, counts, types, any_id=layout.any_id)
-            )
-        except BaseException:
+        self._is_text = rows.is_text
+        self._rows: Rows | None = rows
+        if not stays_open:
             self.close()
-            raise
 
-    def read(
-        self, align: Callable[[Record], None] | None
-    ) -> Iterator[tuple[Record, Sequence[Pair] | None, TakenOff]]:
-        """
-        Yield each row with its pairs, or with None and its problem set, and the counts as of it.
-
-        Args:
-            align: Called with each row; None: nothing is.
-        """
+    def read(self, make: Callable[[Rows], Iterator[_T]]) -> Iterator[_T]:
+        """Yield what *make* makes of the rows; InputError: it broke, or was changed."""
         if self._rows is None:
-            self._rows = self._open(self._counts)
+            self._rows = self._open(open_source(self._path), self._left_out)
             if self._rows.header != self.header:
                 raise InputError(
                     f"{self.name} was changed while other inputs were read: its columns are now "
                     f"{', '.join(self._rows.header)}"
                 )
         rows = self._rows
-        made = self._pairs_of(rows, align)
+        made = make(rows)
         try:
             if self.may_block:
                 rows.beginning()  # it cannot be read again
             yield from rows.hold_back(made) if isinstance(rows, Table) else made
         except OSError as error:
             raise InputError(f"{self.name} cannot be read further: {error.strerror}") from None
-
-    def _pairs_of(
-        self, rows: Table | JsonlReader, align: Callable[[Record], None] | None
-    ) -> Iterator[tuple[Record, Sequence[Pair] | None, TakenOff]]:
-        pairs_of, counts = self.pairs.pairs, self._counts
-        table = rows if isinstance(rows, Table) else None
-        made = 0
-        for record in rows:
-            pairs = pairs_of(record)
-            if pairs:
-                made += len(pairs)
-                if len(pairs) > 1 and made > most_rows(self._size_bytes()):
-                    raise InputError(
-                        f"{self.name}, {self.unit} {record.line}: {made:,} pairs are too many "
-                        "for a file of its size"
-                    )
-            elif table is not None:
-                table.refuse_if_broken(record)
-            if align is not None:
-                align(record)
-            if rows.row_chars > KEPT_CHARS:
-                record.compact()
-            # Rows after this one may be read before it is taken: they are held back.
-            yield record, pairs, (counts.spaces, counts.text_marks, counts.floats)
+        self.close()
 
     def close(self) -> None:
         """Close the file; its rows are read by another opening if it can be opened again."""
@@ -277,10 +237,10 @@ class _InputFile:
         if self.may_block or not self._is_text:
             return self._count
         lines = estimate_lines(self._path)
-        return None if lines is None else max(lines - self._has_header, 0)
+        return None if lines is None else max(lines - (self.ends is not None), 0)
 
     def fingerprint(self) -> dict[str, object]:
-        """Return what identifies the input."""
+        """Return what identifies the input; see `PairTable.fingerprints`."""
         size_bytes: int | None = None
         if self.may_block:
             assert self._rows is not None  # noqa: S101 -- what may block is not closed early
@@ -294,52 +254,82 @@ class _InputFile:
             "digest": digest,
         }
 
-    def _size_bytes(self) -> int:
-        return self._source.size_bytes or self._source.taken_bytes
+    def most_pairs(self) -> int:
+        """Return how many pairs a file of this size, or what was read of a pipe, may hold."""
+        return most_rows(self._source.size_bytes or self._source.taken_bytes)
 
-    def _open(self, counts: InputCounts) -> Table | JsonlReader:
-        self._source = source = open_source(self._path)
-        self.name = source.name
-        self.may_block = not source.is_regular
-        layout = self._layout
-        columns = PairColumns(
-            Wanted("from", layout.from_column, layout.from_type),
-            Wanted("to", layout.to_column, layout.to_type),
-        )
-        return open_rows(source, self._path, layout, counts, columns.find)
-
-
-def open_rows(
-    source: ByteSource, path: str, layout: Layout, counts: InputCounts, find: FindColumns
-) -> Table | JsonlReader:
-    """
-    Return the rows of *source*, which is closed with them; of a table its columns are found.
-
-    Args:
-        source: The bytes, of which none were read.
-        path: The file's name, whose ending may show the format.
-        layout: The options of the input.
-        counts: Counts rows that are left out.
-        find: Finds the columns of a table.
-
-    Raises:
-        InputError: It cannot be read, or a column is missing.
-    """
-    try:
-        reader = open_reader(source, path, layout, counts)
-        if isinstance(reader, JsonlReader):
-            return reader
+    def _open(self, source: ByteSource, counts: InputCounts) -> Rows:
+        self._source = source
         try:
-            return Table(reader, find)
+            reader = open_reader(source, self._path, self._layout, counts)
+            if isinstance(reader, JsonlReader):
+                return reader
+            try:
+                return Table(reader, self._find)
+            except BaseException:
+                reader.close()
+                raise
+        except OSError as error:
+            source.close()
+            raise InputError(f"cannot read {source.name}: {error.strerror}") from None
         except BaseException:
-            reader.close()
+            source.close()
             raise
-    except OSError as error:
-        source.close()
-        raise InputError(f"cannot read {source.name}: {error.strerror}") from None
-    except BaseException:
-        source.close()
-        raise
+
+
+class _PairFile(InputFile):
+    """An input whose rows hold pairs."""
+
+    def __init__(
+        self, path: str, layout: Layout, counts: InputCounts, types: TypeNames, *, is_first: bool
+    ) -> None:
+        super().__init__(path, layout, PairColumns(layout).find, counts, is_first=is_first)
+        self._counts = counts
+        try:
+            self.pairs: TablePairs | JsonlPairs = (
+                JsonlPairs(layout, self.name, counts, types)
+                if self.ends is None
+                else TablePairs(
+                    self.header, self.ends, self.name, counts, types, any_id=layout.any_id
+                )
+            )
+        except BaseException:
+            self.close()
+            raise
+
+    def pairs_of_rows(
+        self, align: Callable[[Record], None] | None
+    ) -> Iterator[tuple[Record, Sequence[Pair] | None, TakenOff]]:
+        """
+        Yield each row, after *align* had it, with its pairs, and the counts as of it.
+
+        Without pairs, None, it is rejected.
+        """
+        return self.read(partial(self._pairs_of_rows, align))
+
+    def _pairs_of_rows(
+        self, align: Callable[[Record], None] | None, rows: Rows
+    ) -> Iterator[tuple[Record, Sequence[Pair] | None, TakenOff]]:
+        pairs_of, counts = self.pairs.pairs, self._counts
+        table = rows if isinstance(rows, Table) else None
+        made = 0
+        for record in rows:
+            pairs = pairs_of(record)
+            if pairs:
+                made += len(pairs)
+                if len(pairs) > 1 and made > self.most_pairs():
+                    raise InputError(
+                        f"{self.name}, {self.unit} {record.line}: {made:,} pairs are too many "
+                        "for a file of its size"
+                    )
+            elif table is not None:
+                table.refuse_if_broken(record)
+            if align is not None:
+                align(record)
+            if rows.row_chars > KEPT_CHARS:
+                record.compact()
+            # Rows after this one may be read before it is taken: they are held back.
+            yield record, pairs, (counts.spaces, counts.text_marks, counts.floats)
 
 
 def _refuse_repeats(paths: Sequence[str]) -> None:

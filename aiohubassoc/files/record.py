@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc.files.ids import RejectedRowError
+from aiohubassoc.files.ids import CellKind, RejectedRowError
 from aiohubassoc.files.limits import LONG_ROW_BYTES, ROW_PAIRS
-from aiohubassoc.files.not_ids import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,14 +43,14 @@ class Record:
         kept: Its fields; once it is compact, bytes that hold them.
         problem: Why it is rejected; None if nothing is wrong so far.
         source: Which of the inputs it is from, from 0.
-        held: The column whose cell is no id, and what the cell is; None for any other problem.
+        wrong_cell: The column whose cell is no id, and what it holds; None: another problem.
     """
 
     line: int
     kept: Fields | bytes
     problem: str | None = None
     source: int = 0
-    held: tuple[str, Kind] | None = None
+    wrong_cell: tuple[str, CellKind] | None = None
 
     @property
     def fields(self) -> Fields:
@@ -88,15 +87,10 @@ class Record:
     def reject(self, error: ValueError) -> None:
         """Set the problem to what *error* says."""
         self.problem = str(error)
-        self.held = error.held if isinstance(error, RejectedRowError) else None
+        self.wrong_cell = error.wrong_cell if isinstance(error, RejectedRowError) else None
 
     def pairs(self, make: Callable[..., Pair], first: Ends, second: Ends) -> list[Pair]:
-        """
-        Return a pair for each two records, tagged with this row.
-
-        Raises:
-            RejectedRowError: There are too many.
-        """
+        """Return a pair for each two records, tagged with this row; RejectedRowError: too many."""
         count = len(first) * len(second)
         if count == 1:
             return [make(*first[0], *second[0], tag=self)]
@@ -154,7 +148,7 @@ class InputCounts:
     notes: list[str] = attrs.Factory(list)
     none_valid: str | None = None
     is_checked: bool = attrs.field(default=False, init=False)
-    _held: dict[tuple[str, Kind], int] = attrs.field(factory=dict, init=False)
+    _wrong_cells: dict[tuple[str, CellKind], int] = attrs.field(factory=dict, init=False)
     _first_problem: str = attrs.field(default="", init=False)
 
     def restore(self, counted: Counted) -> None:
@@ -170,14 +164,7 @@ class InputCounts:
     def add(
         self, record: Record, pairs: Sequence[object] | None, place: Callable[[Record], str]
     ) -> None:
-        """
-        Count a row that is among `rows` already.
-
-        Args:
-            record: The row.
-            pairs: The pairs it makes; None: it is rejected.
-            place: Returns the row's place for messages.
-        """
+        """Count a row that is among `rows`; its pairs are None if it is rejected."""
         if pairs is None:
             self.rejected += 1
         elif not pairs:
@@ -188,8 +175,8 @@ class InputCounts:
             self.is_checked = True
             return
         self._first_problem = self._first_problem or f"{place(record)}: {record.problem}"
-        if record.held is not None:
-            self._held[record.held] = self._held.get(record.held, 0) + 1
+        if record.wrong_cell is not None:
+            self._wrong_cells[record.wrong_cell] = self._wrong_cells.get(record.wrong_cell, 0) + 1
         if self.rows == CHECKED_ROWS:
             self.end()
 
@@ -203,8 +190,8 @@ class InputCounts:
         rows = f"none of the first {self.rows:,} rows" if self.rows > 1 else "the only row"
         verb = "is valid" if self.rows > 1 else "is rejected"
         sentences = [f"{rows} {verb}: {self._first_problem}"]
-        columns: dict[str, Kind] = {}
-        for (column, kind), count in sorted(self._held.items(), key=lambda item: -item[1]):
+        columns: dict[str, CellKind] = {}
+        for (column, kind), count in sorted(self._wrong_cells.items(), key=lambda item: -item[1]):
             if count * 2 > self.rows:
                 columns.setdefault(column, kind)
         if columns:

@@ -1,4 +1,4 @@
-"""The user's own rows with their outcomes, for people and for another run."""
+"""The user's own rows with their outcomes, as CSV, JSON Lines or Parquet."""
 
 from __future__ import annotations
 
@@ -6,17 +6,24 @@ import contextlib
 import csv
 import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import attrs
 
-from aiohubassoc.errors import OptionsError
+from aiohubassoc.errors import OptionsError, install_command
 
 if TYPE_CHECKING:
     from _csv import Writer
     from collections.abc import Sequence
     from typing import Self
+
+    from aiohubassoc.files.record import Fields
+
+# Rows and characters that are kept in memory until they are a row group of a Parquet file.
+_GROUP_ROWS: Final = 5_000
+_GROUP_CHARS: Final = 2_000_000
 
 
 @attrs.frozen
@@ -35,17 +42,63 @@ _FORMULA: Final = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _SUFFIXES: Final = re.compile(
     r"\.(bz2|csv|gz|html?|json|jsonl|ndjson|ods|parquet|pdf|pq|tab|tsv|xls[mx]?|xz|zip|zstd?)"
 )
-ADDED: Final = tuple(one.name for one in attrs.fields(RowResult))
+_ADDED: Final = tuple(one.name for one in attrs.fields(RowResult))
+
+
+def results_format(path: str) -> str:
+    """Return the format of a file of this name: ``parquet``, ``jsonl`` or ``csv``."""
+    name = path.casefold()
+    if name.endswith((".parquet", ".pq")):
+        return "parquet"
+    return "jsonl" if name.endswith((".jsonl", ".ndjson")) else "csv"
+
+
+def check_results_format(name: str, format_: str | None = None) -> None:
+    """
+    Raise OptionsError if a file cannot be written in this format; None: in that of its *name*.
+
+    Either its library is not installed, or the name shows a format that is not written.
+    """
+    if format_ is None:
+        check_file_name(name, ".csv", ".jsonl", ".ndjson", ".parquet", ".pq")
+        format_ = results_format(name)
+    if format_ == "parquet" and find_spec("pyarrow") is None:
+        raise OptionsError(f"{name}: Parquet needs a library: {install_command('parquet')}")
+
+
+def check_file_name(path: str, *suffixes: str) -> None:
+    """
+    Refuse a name that shows another format than what is written; any other name is fine.
+
+    Args:
+        path: The file to be written.
+        suffixes: What its name may end with, such as ``.csv``.
+
+    Raises:
+        OptionsError: it ends with what is known to be another format, such as ``.xlsx``.
+    """
+    suffix = Path(path).suffix.casefold()
+    if _SUFFIXES.fullmatch(suffix) and suffix not in suffixes:
+        raise OptionsError(
+            f"{path}: the name ends with {suffix}, which is another format than what is written. "
+            f"Let it end with {' or '.join(suffixes)}"
+        )
+
+
+def open_results(
+    path: str, header: Sequence[str], format_: str | None = None
+) -> FailuresFile | ParquetResults:
+    """Return what writes rows to a file; in the format that its name shows if *format_* is None."""
+    if (format_ or results_format(path)) == "parquet":
+        return ParquetResults(path, header)
+    return FailuresFile(path, header, format_)
 
 
 def result_writer(file: TextIO, header: Sequence[str], *, format_: str) -> CsvResults | JsonResults:
     """
-    Return a writer of rows.
+    Return a writer of rows to a file that does not translate line ends.
 
-    Args:
-        file: Open for text, without translation of line ends.
-        header: The input's columns.
-        format_: ``csv``, ``jsonl``, or ``csv-safe`` for a spreadsheet.
+    *format_* is ``csv``, ``jsonl``, or ``csv-safe`` for a spreadsheet.
     """
     if format_ == "jsonl":
         return JsonResults(file, header)
@@ -72,97 +125,62 @@ class CsvResults:
 
     To the right stand ``status``, ``category``, ``message`` and ``correlation_id``; where the
     input has a column of such a name, it is called ``aiohubassoc_status`` and so on.
-
-    Raises:
-        OSError: It cannot be written; every method may raise it.
     """
 
     def __init__(self, file: TextIO, header: Sequence[str]) -> None:
-        self._kept = without_added(header)
+        self._kept = _without_added(header)
         self._writer = csv_writer(file)
-        self._write_cells([*self._kept, *added_names(self._kept)])
+        self._write_cells([*self._kept, *_added_names(self._kept)])
 
-    def write(self, fields: list[str] | dict[str, object], result: RowResult) -> None:
+    def write(self, fields: Fields, result: RowResult) -> None:
         """Write one row, as many cells of it as there are columns, and its outcome."""
-        if isinstance(fields, dict):
-            fields = [cell_text(fields.get(name)) for name in self._kept]
-        own = [*fields, *[""] * len(self._kept)][: len(self._kept)]
-        self._write_cells([*own, *(part or "" for part in attrs.astuple(result))])
+        self._write_cells([*_cells(fields, self._kept), *attrs.astuple(result)])
 
-    def _write_cells(self, cells: list[str]) -> None:
+    def _write_cells(self, cells: list[str | None]) -> None:
         self._writer.writerow(cells)
 
 
 class SafeCsvResults(CsvResults):
     """As `CsvResults`, but a cell that a spreadsheet takes for a formula begins with ``'``."""
 
-    def _write_cells(self, cells: list[str]) -> None:
-        super()._write_cells([f"'{one}" if one.startswith(_FORMULA) else one for one in cells])
+    def _write_cells(self, cells: list[str | None]) -> None:
+        super()._write_cells(
+            [f"'{one}" if one and one.startswith(_FORMULA) else one for one in cells]
+        )
 
 
 class JsonResults:
-    """
-    Writes JSON Lines with the names and values of the input, and those of the outcome.
-
-    Raises:
-        OSError: It cannot be written; every method may raise it.
-    """
+    """Writes JSON Lines with the names and values of the input, and those of the outcome."""
 
     def __init__(self, file: TextIO, header: Sequence[str]) -> None:
         self._file = file
-        self._kept = without_added(header)
+        self._kept = _without_added(header)
 
-    def write(self, fields: list[str] | dict[str, object], result: RowResult) -> None:
+    def write(self, fields: Fields, result: RowResult) -> None:
         """Write one row and its outcome."""
         if isinstance(fields, list):
             own: dict[str, object] = dict(zip(self._kept, fields, strict=False))
         else:
-            earlier = set(ADDED) if fields.keys() >= set(ADDED) else set()
+            earlier = set(_ADDED) if fields.keys() >= set(_ADDED) else set()
             own = {name: value for name, value in fields.items() if name not in earlier}
-        added = dict(zip(added_names(list(own)), attrs.astuple(result), strict=True))
+        added = dict(zip(_added_names(list(own)), attrs.astuple(result), strict=True))
         # ASCII only: any text of the input can be written and read so.
         self._file.write(json.dumps({**own, **added}) + "\n")
 
 
-def without_added(header: Sequence[str]) -> list[str]:
-    """Return the columns without those that an earlier file of results has added."""
-    names = tuple(name.strip() for name in header[-len(ADDED) :])
-    return list(header[: -len(ADDED)] if names == ADDED else header)
-
-
-def added_names(header: Sequence[str]) -> list[str]:
-    """Return what the columns of the outcome are called beside those of the input."""
-    taken = {name.strip().casefold() for name in header}
-    return [f"aiohubassoc_{name}" if name in taken else name for name in ADDED]
-
-
-def cell_text(value: object) -> str:
-    """Return a value of JSON as the text of a cell."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 class FailuresFile:
     """
-    Writes the user's own rows with their outcomes; a context manager.
+    Writes rows as CSV or JSON Lines, as *format_* or the file's name says; a context manager.
 
-    It is CSV, or JSON Lines where its name ends with ``.jsonl`` or ``.ndjson``.
-
-    Args:
-        path: Written anew.
-        header: The input's columns.
-        format_: ``csv`` or ``jsonl``; None: as the name says.
-
-    Raises:
-        OSError: It cannot be written; every method may raise it.
+    The file is written anew; every method may raise OSError.
     """
 
     def __init__(self, path: str, header: Sequence[str], format_: str | None = None) -> None:
         self._file = Path(path).open(  # noqa: SIM115 -- closed by __exit__
             "w", encoding="utf-8", errors="surrogateescape", newline=""
         )
-        self.write = result_writer(self._file, header, format_=format_ or result_format(path)).write
+        format_ = format_ or results_format(path)
+        self.write = result_writer(self._file, header, format_=format_).write
 
     def __enter__(self) -> Self:
         return self
@@ -177,25 +195,98 @@ class FailuresFile:
         self._file.flush()
 
 
-def check_file_name(path: str, *suffixes: str) -> None:
+class ParquetResults:
     """
-    Refuse a name that shows another format than what is written; any other name is fine.
+    Writes rows as Parquet; a context manager. What is in the file can be read after `flush` only.
 
-    Args:
-        path: The file to be written.
-        suffixes: What its name may end with, such as ``.csv``.
-
-    Raises:
-        OptionsError: it ends with what is known to be another format, such as ``.xlsx``.
+    The columns are those of `CsvResults`. All of them are text, so that any id and any cell is as
+    it was; a value that is not there is null. Where the input has two columns of one name, the
+    second is called ``name_2``. The file is written anew; every method may raise OSError.
     """
-    suffix = Path(path).suffix.casefold()
-    if _SUFFIXES.fullmatch(suffix) and suffix not in suffixes:
-        raise OptionsError(
-            f"{path}: the name ends with {suffix}, which is another format than what is written. "
-            f"Let it end with {' or '.join(suffixes)}"
-        )
+
+    def __init__(self, path: str, header: Sequence[str]) -> None:
+        # Imported when such a file is written: it takes a tenth of a second.
+        import pyarrow.parquet  # noqa: PLC0415
+
+        self._arrow: Any = pyarrow
+        self._kept = _without_added(header)
+        names = _different([*self._kept, *_added_names(self._kept)])
+        self._schema = pyarrow.schema([(name, pyarrow.string()) for name in names])
+        self._rows: list[tuple[str | None, ...]] = []
+        self._chars = 0
+        self._file = Path(path).open("wb")  # noqa: SIM115 -- closed by __exit__
+        self._writer: Any = pyarrow.parquet.ParquetWriter(self._file, self._schema)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # `write` or `flush` has raised what could not be written.
+        with contextlib.suppress(OSError, self._arrow.ArrowException):
+            self._writer.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def write(self, fields: Fields, result: RowResult) -> None:
+        """Write one row, as many cells of it as there are columns, and its outcome."""
+        row = tuple(map(_valid, (*_cells(fields, self._kept), *attrs.astuple(result))))
+        self._rows.append(row)
+        self._chars += sum(len(cell) for cell in row if cell is not None)
+        if len(self._rows) >= _GROUP_ROWS or self._chars >= _GROUP_CHARS:
+            self._write_group()
+
+    def flush(self) -> None:
+        """Write what is left and end the file: no row can be written any more."""
+        if self._rows:
+            self._write_group()
+        self._writer.close()
+        self._file.flush()
+
+    def _write_group(self) -> None:
+        rows, self._rows, self._chars = self._rows, [], 0
+        columns = [
+            self._arrow.array(column, self._arrow.string()) for column in zip(*rows, strict=True)
+        ]
+        table = self._arrow.Table.from_arrays(columns, schema=self._schema)
+        self._writer.write_table(table)
 
 
-def result_format(path: str) -> str:
-    """Return in which format a file of this name is written."""
-    return "jsonl" if path.casefold().endswith((".jsonl", ".ndjson")) else "csv"
+def _without_added(header: Sequence[str]) -> list[str]:
+    """Return the columns without those that an earlier file of results has added."""
+    names = tuple(name.strip() for name in header[-len(_ADDED) :])
+    return list(header[: -len(_ADDED)] if names == _ADDED else header)
+
+
+def _added_names(header: Sequence[str]) -> list[str]:
+    """Return what the columns of the outcome are called beside those of the input."""
+    taken = {name.strip().casefold() for name in header}
+    return [f"aiohubassoc_{name}" if name in taken else name for name in _ADDED]
+
+
+def _cells(fields: Fields, columns: Sequence[str]) -> list[str | None]:
+    """Return as many cells of a row as there are columns; None where it has none."""
+    if isinstance(fields, list):
+        return [*fields, *[None] * len(columns)][: len(columns)]
+    values = (fields.get(name) for name in columns)
+    return [
+        value if value is None or isinstance(value, str) else json.dumps(value) for value in values
+    ]
+
+
+def _different(names: Sequence[str]) -> list[str]:
+    """Return names of which no two are the same: readers of Parquet take columns by name."""
+    found: dict[str, None] = {}
+    for name in names:
+        different, count = name, 1
+        while different in found:
+            count += 1
+            different = f"{name}_{count}"
+        found[different] = None
+    return list(found)
+
+
+def _valid(text: str | None) -> str | None:
+    """Return *text* as Parquet can hold it: bytes that are no UTF-8 are replaced."""
+    if text is None or text.isascii():
+        return text
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

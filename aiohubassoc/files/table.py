@@ -1,4 +1,4 @@
-"""A table: its header, the rows below in its shape, and their pairs."""
+"""A table: its header, also of several tables, the rows in its shape, and their pairs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import attrs
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.cells import CellList, Formula, to_json
-from aiohubassoc.files.columns import Header, MissingColumnsError, note_labels
+from aiohubassoc.files.columns import (
+    OTHER_DELIMITERS,
+    Header,
+    MissingColumnsError,
+    normalize,
+    note_labels,
+)
 from aiohubassoc.files.csv_reader import CsvReader
 from aiohubassoc.files.ids import IdRule, RejectedRowError
 from aiohubassoc.files.limits import COLUMNS
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from aiohubassoc.files.columns import End, FindColumns
-    from aiohubassoc.files.ids import TypeNames
+    from aiohubassoc.files.hubspot import TypeNames
     from aiohubassoc.files.record import Ends, InputCounts, Record
 
 _T = TypeVar("_T")
@@ -67,16 +73,7 @@ class Table:
     The rows below the header, which may stand below a title.
 
     Rows without content are left out, and empty cells to the right of the last named column; in a
-    sheet all cells there.
-
-    Args:
-        reader: All rows; closed by `close`.
-        find: Finds the columns in a row that may be the header.
-
-    Attributes:
-        header: The columns as written.
-        ends: The two columns that *find* has found.
-        is_text: Whether its rows are lines of text.
+    sheet all cells there. The two columns that *find* has found are its ``ends``.
 
     Raises:
         InputError: There is no header, or it does not name the columns.
@@ -135,8 +132,7 @@ class Table:
         """
         Refuse the rest of the file if *record*, which gave no pair, shows that it is not rows.
 
-        Raises:
-            InputError: It is part of a record of text that broke, or the header of another table.
+        It may be part of a record of text that broke, or the header of another table.
         """
         fields = record.fields
         assert isinstance(fields, list)  # noqa: S101 -- a table's rows are its cells
@@ -191,6 +187,7 @@ class Table:
                     Header(cells, name, reader.unit, reader.delimiter, reader.hint)
                 )
             except MissingColumnsError as error:
+                self._refuse_other_delimiter(cells)
                 errors.append((error, sum(map(bool, fields))))
             else:
                 self._header_line = record.line
@@ -202,6 +199,23 @@ class Table:
             )
         # Of a title and a header below it, the header; else the error of the first row.
         raise max(errors, key=lambda one: (one[0].found, one[1] > 1))[0]
+
+    def _refuse_other_delimiter(self, cells: list[str]) -> None:
+        """Raise an InputError if the row is a header whose columns another delimiter separates."""
+        own = self._reader.delimiter
+        if own is None:
+            return
+        line = own.join(cells)
+        for delimiter, advice in OTHER_DELIMITERS.items():
+            if delimiter == own or delimiter not in line:
+                continue
+            try:
+                self._find(Header([cell.strip() for cell in line.split(delimiter)], ""))
+            except MissingColumnsError:
+                continue
+            except InputError:  # it is in doubt which columns are meant
+                pass
+            raise InputError(f"{self._reader.name} separates its columns by {advice}")
 
     def _candidates(self, errors: Sequence[object]) -> Iterator[tuple[Record, list[str]]]:
         """Yield the first rows with content; once there are errors, up to a row that is broken."""
@@ -234,22 +248,66 @@ def _is_blank(fields: Iterable[str]) -> bool:
     return not any(cell.strip(" \t\r\n\x1a").strip() or type(cell) is Formula for cell in fields)
 
 
-class TablePairs:
-    """
-    Reads the pairs of each row of a table.
+class MergedHeader:
+    """The columns of all inputs: those of the first, then those that only later ones have."""
 
-    Args:
-        counts: Counts cleaned ids, and gets notes about labels.
-        any_id: Whether any text that can be sent is an id.
-    """
+    def __init__(self, headers: Sequence[Sequence[str]]) -> None:
+        self.all: list[str] = []
+        places = [self._add(header) for header in headers]
+        as_they_are = list(range(len(self.all)))
+        self._places = [None if own == as_they_are else own for own in places]
+
+    def aligned(self, source: int, fields: list[str]) -> list[str]:
+        """Return the cells of a row of input *source* in the order of all columns."""
+        places = self._places[source]
+        # The cells of a row without the shape of its table cannot be placed.
+        if places is None or len(fields) != len(places):
+            return fields
+        aligned = [""] * len(self.all)
+        for place, field in zip(places, fields, strict=True):
+            aligned[place] = field
+        return aligned
+
+    def index(self, source: int, own: int) -> int:
+        """Return where column *own* of input *source* stands among all columns."""
+        places = self._places[source]
+        return own if places is None else places[own]
+
+    def _add(self, header: Sequence[str]) -> list[int]:
+        """Return the place of each column among all, new ones added."""
+        free: dict[str, list[int]] = {}  # a name that is there twice has two places
+        for place, column in enumerate(self.all):
+            free.setdefault(normalize(column), []).append(place)
+        places = []
+        for column in header:
+            same = free.get(normalize(column), [])
+            exact = (place for place in same if self.all[place].strip() == column.strip())
+            place = next(exact, same[0] if same else len(self.all))
+            if same:
+                same.remove(place)
+            else:
+                self.all.append(column)
+            places.append(place)
+        return places
+
+
+class TablePairs:
+    """Reads the pairs of each row of a table."""
 
     def __init__(
-        self, table: Table, name: str, counts: InputCounts, types: TypeNames, *, any_id: bool
+        self,
+        header: Sequence[str],
+        ends: tuple[End, End],
+        name: str,
+        counts: InputCounts,
+        types: TypeNames,
+        *,
+        any_id: bool,
     ) -> None:
-        note_labels(table.header, name, "column", counts)
-        self._ends = self._from, self._to = table.ends
+        note_labels(header, name, "column", counts)
+        self._ends = self._from, self._to = ends
         self._from_type, self._to_type = (
-            types.name(end.object_type or "", end.type_name) for end in table.ends
+            types.name(end.object_type or "", end.type_name) for end in ends
         )
         self._types = types
         self._rule = IdRule(counts, any_id=any_id)
@@ -266,9 +324,9 @@ class TablePairs:
         assert isinstance(fields, list)  # noqa: S101 -- a table's rows are its cells
         try:
             if self._is_plain:
-                from_, to, one = self._from, self._to, self._rule.one
-                from_id = one(fields[from_.index], from_.name)
-                to_id = one(fields[to.index], to.name)
+                from_, to, parse_id = self._from, self._to, self._rule.parse_id
+                from_id = parse_id(fields[from_.index], from_.name)
+                to_id = parse_id(fields[to.index], to.name)
                 types = self._from_type, self._to_type
                 return (self._make(types[0], from_id, types[1], to_id, tag=record),)
             if any(_has_nothing(end, fields[end.index]) for end in self._ends):
@@ -286,10 +344,7 @@ class TablePairs:
         """
         Return the row of *pair*, with only its own id where a cell has several.
 
-        Args:
-            record: The row.
-            pair: The pair.
-            index: Returns where a column of the table stands among the record's cells.
+        *index* returns where a column of the table stands among the record's cells.
         """
         cells = record.fields
         assert isinstance(cells, list)  # noqa: S101 -- a table's rows are its cells
@@ -303,9 +358,9 @@ class TablePairs:
     def _records(self, end: End, default_type: str, fields: list[str]) -> Ends:
         cell = fields[end.index]
         if end.holds_several:
-            ids = self._rule.several(cell, end.name)
+            ids = self._rule.parse_ids(cell, end.name)
         else:
-            ids = [self._rule.one(cell, end.name)]
+            ids = [self._rule.parse_id(cell, end.name)]
         own_type = ""
         if end.type_index is not None:
             own_type = self._types.name(fields[end.type_index], end.type_name)

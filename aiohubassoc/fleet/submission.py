@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from aiohubassoc.fleet.database import fetch_one, to_text
 from aiohubassoc.fleet.runs import NUMBERS, OPEN, FleetOptions, SubmittedInput
-from aiohubassoc.journal.dedupe import SeenPairs
+from aiohubassoc.journal.known_pairs import SeenPairs
 from aiohubassoc.journal.row_codec import make_place, split_place
 from aiohubassoc.models import Status
 

@@ -92,9 +92,7 @@ def can_pass_later(category: str, message: str) -> bool:
     """
     Return whether pairs that failed may be linked if they are sent again as they are.
 
-    Args:
-        category: As of `Outcome`.
-        message: The message of one of them.
+    *category* is as of `Outcome`; *message* is the message of one of them.
     """
     status = _STATUS.match(message)
     return category in _PASSES_LATER or (status is not None and passes_later(int(status[1])))

@@ -26,8 +26,7 @@ class Column:
     A column of a chart.
 
     Attributes:
-        begin: Its start, in seconds.
-        end: Its end, in seconds.
+        begin, end: In seconds.
         values: The heights of its parts, by name, in units of the chart.
         counts: The counts in it, by name.
         paused: The share of its time in which calls were paused, 0 to 1.

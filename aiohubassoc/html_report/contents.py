@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from aiohubassoc.html_report.advice import advise
-from aiohubassoc.journal.reader import Session
-from aiohubassoc.journal.report_reader import FailureGroup, ReportReader, RowWithoutPair
+from aiohubassoc.journal.reader import FailureGroup, ReportReader, RowWithoutPair, Session
 from aiohubassoc.journal.schema import is_in_use
 from aiohubassoc.journal.statistics import Statistics
 from aiohubassoc.models import Status
@@ -39,7 +38,6 @@ class Asked:
 
     Attributes:
         portal: The host of HubSpot's API; empty: not known.
-        is_simulated: Whether it was a simulated portal.
         inputs: The names of the inputs; empty if a program supplied the pairs.
         settings: The options of the run, each a name and a value.
         input_rows: About how many rows the input has; None: not known.
@@ -131,16 +129,9 @@ class ReadBack:
     The contents of a report of links that were read back without a run folder.
 
     Attributes:
-        asked: The input, the options and the portal.
-        result: The result.
         duplicates: Number of rows that repeat an earlier row.
-        rejected: Number of rejected rows.
         rejected_rows: The first rejected rows: the place of each, and its problem.
         stopped: Why the run ended early; None: it did not.
-        seconds: Duration of the run.
-        calls: Number of calls.
-        version: The version of this package.
-        made_at: When the report was made; timezone-aware.
         steps: What to do next: a sentence, and a command or an empty string.
     """
 
@@ -166,19 +157,14 @@ class Contents:
         folder: The name of the run folder; None: it is temporary.
         state: ``complete``, ``unfinished`` or ``running``.
         is_read: Whether the input was read to its end.
-        asked: The input, the options and the portal.
         types: The most frequent object types of the pairs.
-        outcomes: The number of pairs with each outcome.
         failures: The pairs that are not linked, by reason, the most frequent first.
         other_groups: The number of reasons that are left out.
         statistics: Calls and outcomes over time; None: not known.
         rejected: The first rejected rows.
         verifications: The results of verifications, the latest first.
         sessions: The latest runs of the folder.
-        session_count: The number of all runs of the folder.
         place: Returns the name of a source and a line for messages.
-        version: The version of this package.
-        made_at: When the report was made; timezone-aware.
         steps: What to do next: a sentence, and a command or an empty string.
     """
 
@@ -212,7 +198,7 @@ class Contents:
         return is_open and self.state != "running"
 
 
-def read_contents(  # noqa: D417 -- see `Contents`
+def read_contents(
     folder: Path,
     *,
     name: str | None,
@@ -222,14 +208,9 @@ def read_contents(  # noqa: D417 -- see `Contents`
     made_at: datetime,
 ) -> Contents:
     """
-    Return the contents of a report of a run folder.
+    Return the contents of a report of a run folder, which a run may be using.
 
-    Args:
-        folder: The run folder; a run may be using it.
-        name: Its name in the report; None: it is temporary.
-
-    Raises:
-        JournalError: it is not a run folder, or cannot be read.
+    *name* is its name in the report; None: it is temporary. Other arguments are as in `Contents`.
     """
     with ReportReader(folder) as reader:
         (linked, already), failures = reader.linked(), reader.failures(_MOST_GROUPS)

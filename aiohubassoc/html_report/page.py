@@ -1,16 +1,21 @@
-"""Fills the template of a page; values from outside are always text, never markup."""
+"""
+Fills the template of a page.
+
+Values from outside (HubSpot, files, names) are always text, never markup, and what is invisible in
+them is shown as escapes.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import unicodedata
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import OptionsError, install_command
 from aiohubassoc.html_report.charts import draw_calls, draw_pairs
-from aiohubassoc.html_report.outside_text import MOST_LETTERS, make_visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -19,15 +24,21 @@ if TYPE_CHECKING:
 
 _TEMPLATES: Final = "templates"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_MOST_LETTERS: Final = 600
+# Invisible characters: controls, formats (which can reverse the order of text), surrogates, private
+# use, unassigned, line and paragraph ends. The two joiners are part of words and of emoji.
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_JOINERS: Final = frozenset("\u200c\u200d")
+_MARKS: Final = frozenset({"Mn", "Me"})
+# No script stacks more marks on a letter; more of them would cover the lines above and below.
+_MOST_MARKS: Final = 4
+_SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_BMP: Final = 0xFFFF
+_MOST_ESCAPE: Final = 10  # letters
 
 
 def check_installed() -> None:
-    """
-    Return if reports can be made.
-
-    Raises:
-        OptionsError: jinja2 is not installed.
-    """
+    """Raise OptionsError if jinja2, with which reports are made, is not installed."""
     try:
         import jinja2  # noqa: F401, PLC0415 -- whether it is there
     except ImportError:
@@ -37,12 +48,7 @@ def check_installed() -> None:
 
 
 def render(contents: Contents) -> str:
-    """
-    Return the page as HTML. It loads nothing, and its content policy forbids loading.
-
-    Raises:
-        OptionsError: jinja2 is not installed.
-    """
+    """Return the page as HTML. It loads nothing, and its content policy forbids loading."""
     statistics = contents.statistics
     return _fill(
         "report.html.j2",
@@ -55,12 +61,7 @@ def render(contents: Contents) -> str:
 
 
 def render_read_back(contents: ReadBack) -> str:
-    """
-    Return the page of links that were read back, as `render` does.
-
-    Raises:
-        OptionsError: jinja2 is not installed.
-    """
+    """Return the page of links that were read back, as `render` does."""
     return _fill("read_back.html.j2", contents=contents)
 
 
@@ -75,29 +76,19 @@ def _fill(template: str, **values: object) -> str:
 
 
 def _make_environment() -> Environment:
-    from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound  # noqa: PLC0415
+    from jinja2 import Environment, FunctionLoader, StrictUndefined  # noqa: PLC0415
     from markupsafe import Markup, escape  # noqa: PLC0415
-
-    class Loader(BaseLoader):
-        """Loads the package's templates, also from a zip archive."""
-
-        def get_source(self, environment: Environment, template: str) -> tuple[str, str, None]:
-            del environment
-            try:
-                return _read(template), template, None
-            except FileNotFoundError:
-                raise TemplateNotFound(template) from None
 
     def finalize(value: object) -> object:
         # Jinja calls this for every value that a template prints, so no filter can be forgotten.
         return make_visible(value, None) if type(value) is str else value
 
-    def outside(value: str, most: int = MOST_LETTERS) -> Markup:
+    def outside(value: str, most: int = _MOST_LETTERS) -> Markup:
         # Set apart: what it holds does not turn the text around it.
         return Markup("<bdi>") + escape(make_visible(value, most)) + Markup("</bdi>")
 
     environment = Environment(
-        loader=Loader(),
+        loader=FunctionLoader(_read),  # also from a zip archive
         autoescape=True,
         undefined=StrictUndefined,
         finalize=finalize,
@@ -168,3 +159,41 @@ def _when(instant: datetime | float) -> str:
     offset = local.strftime("%z")
     zone = "UTC" if offset == "+0000" else f"UTC{offset[:3]}:{offset[3:5]}"
     return f"{local:%Y-%m-%d %H:%M:%S} {zone}"
+
+
+# --- text from outside --------------------------------------------------------------------------
+
+
+def make_visible(text: str, most: int | None = _MOST_LETTERS) -> str:
+    """
+    Return *text* with invisible characters as escapes.
+
+    A text of more than *most* characters (None: no maximum) is cut off, followed by its length.
+    """
+    most = len(text) * _MOST_ESCAPE if most is None else most
+    if text.isascii() and text.isprintable():
+        shown, is_cut = text[:most], len(text) > most
+    else:
+        shown, is_cut = _escape_all(text, most)
+    return f"{shown} … ({len(text):,} letters)" if is_cut else shown
+
+
+def _escape_all(text: str, most: int) -> tuple[str, bool]:
+    """Return the beginning of *text*, escaped, and whether that is not all of it."""
+    shown: list[str] = []
+    length = marks = 0
+    for letter in text:
+        category = unicodedata.category(letter)
+        marks = marks + 1 if category in _MARKS else 0
+        is_hidden = category in _INVISIBLE and letter not in _JOINERS
+        piece = _escape(letter) if is_hidden or marks > _MOST_MARKS else letter
+        length += len(piece)
+        if length > most:
+            return "".join(shown), True
+        shown.append(piece)
+    return "".join(shown), False
+
+
+def _escape(letter: str) -> str:
+    code = ord(letter)
+    return _SHORT.get(letter) or (f"\\u{code:04x}" if code <= _BMP else f"\\U{code:08x}")

@@ -52,8 +52,6 @@ class StatisticsObserver(Observer):
         self.is_used = False
         self._run: str | None = None
         self._calls_per_second = 0.0
-        self._window = 10.0
-        self._is_batch = False
         self._statistics = Statistics()
         self._clock: Clock | None = None
         self._began_at = 0.0
@@ -87,8 +85,6 @@ class StatisticsObserver(Observer):
         now, statistics = self._now(), self._statistics
         statistics.end = now
         statistics.active_seconds = self._active_before + now - self._offset
-        statistics.window = self._window
-        statistics.is_batch = self._is_batch
         if self.duplicates:
             statistics.duplicates = self.duplicates
         # A pause that the end of the run cuts short was no longer than that.
@@ -114,7 +110,7 @@ class StatisticsObserver(Observer):
         if not self._is_ours(event.run):
             return
         self.is_used = True
-        self._is_batch = event.mode == _BATCH
+        self._statistics.is_batch = event.mode == _BATCH
         self._note(event.quota)
 
     def run_finished(self, event: RunFinishedEvent) -> None:
@@ -133,7 +129,7 @@ class StatisticsObserver(Observer):
         statistics.timeline.note_quota(at, self._calls_per_second)
         if event.status is None:
             return
-        is_main = event.kind is (CallKind.BATCH if self._is_batch else CallKind.PUT)
+        is_main = event.kind is (CallKind.BATCH if statistics.is_batch else CallKind.PUT)
         statistics.add_response(at, event.status, event.seconds, is_main=is_main)
         if statistics.is_slow(event.seconds):
             pair = event.pair
@@ -166,7 +162,7 @@ class StatisticsObserver(Observer):
         return run is not None and run == self._run
 
     def _note(self, quota: Quota) -> None:
-        self._window = quota.window
+        self._statistics.window = quota.window
         self._calls_per_second = quota.limit / quota.window
 
     def _now(self) -> float:

@@ -24,7 +24,7 @@ from aiohubassoc.journal.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 _T = TypeVar("_T")
@@ -95,12 +95,7 @@ class Group:
 
 
 class Types(dict[tuple[str, str], int]):
-    """
-    Pairs of object types to their numbers; a number is given to each that is asked for.
-
-    Attributes:
-        new: Those that are not written yet: number, types.
-    """
+    """Pairs of object types to their numbers, new ones on demand; `new` are not written yet."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,13 +111,10 @@ class Database:
     """
     The database of a run folder, open for writing: nobody else writes it until it is closed.
 
-    Args:
-        folder: The run folder; it exists.
-
     Raises:
-        JournalInUseError: another process, or another run of this one, is writing it.
-        JournalVersionError: its database is not ours, or newer.
-        sqlite3.Error: it cannot be opened or written; so for every method.
+        JournalInUseError: Another process, or another run of this one, is writing it.
+        JournalVersionError: Its database is not ours, or newer.
+        sqlite3.Error: It cannot be opened or written; so for every method.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -149,7 +141,7 @@ class Database:
 
     def add_verification(self, at_ms: int, value: str) -> None:
         """Keep what reading links back found; of those before only the latest."""
-        with _Transaction(self._db):
+        with _transaction(self._db):
             self._db.execute(
                 "insert into verifications (at_ms, value) values (?, ?)", (at_ms, value)
             )
@@ -177,10 +169,10 @@ class Database:
             version: Of this package.
             at_ms: When it begins.
             is_of_folder: Whether it takes its pairs from the folder itself.
-            is_of_other_input: Whether its input is not that of the last one: rows of that which
-                could not be used count no more.
+            is_of_other_input: Whether its input is not that of the last one: rejected rows of that
+                count no more.
         """
-        with _Transaction(self._db):
+        with _transaction(self._db):
             self._db.executemany(
                 "insert into header values (?, ?)"
                 " on conflict (name) do update set value = excluded.value",
@@ -227,7 +219,7 @@ class Database:
                 alike: a later session sends them again. None: it did not stop for that.
         """
         alike = self.header().get(REFUSED_ALIKE, {})
-        with _Transaction(self._db):
+        with _transaction(self._db):
             if refused_alike is not None:
                 value = json.dumps({**alike, str(number): refused_alike})
                 self._db.execute(
@@ -239,19 +231,14 @@ class Database:
             )
 
     def write(self, group: Group) -> None:
-        """
-        Write all of it, or nothing.
-
-        Raises:
-            JournalStorageError: it was written to a file that is no longer the folder's.
-        """
+        """Write all of it, or nothing; JournalStorageError: the file is no longer the folder's."""
         usual = group.usual
         if len(usual) == _WHOLE and not (group.has_more or self.types.new):
             # Nearly always. A statement alone is a transaction, and the interpreter's lock, which
             # the event loop is slow to give back, is asked for once and not five times.
             self._db.execute(_USUAL[_AT_ONCE[0]], usual)
         else:
-            with _Transaction(self._db):
+            with _transaction(self._db):
                 self._write_parts(group)
         if identify(self._folder) != self._identity:  # SQLite writes on without a word
             raise JournalStorageError(
@@ -280,7 +267,7 @@ class Database:
         (last,) = self._db.execute("select coalesce(max(id), 0) from pairs").fetchone()
         if last == int(value):
             return
-        with _Transaction(self._db):
+        with _transaction(self._db):
             self._db.execute(
                 "insert into seen select types, from_id, to_id, id from pairs"
                 " where id > ? and status < 5 order by types, from_id, to_id"
@@ -295,12 +282,7 @@ class Database:
 
 
 class DatabaseThread:
-    """
-    The one thread in which files and databases are used: no event loop waits for a disk.
-
-    Args:
-        name: What it is for.
-    """
+    """The one thread in which files and databases are used: no event loop waits for a disk."""
 
     def __init__(self, name: str) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"aiohubassoc-{name}")
@@ -324,17 +306,12 @@ class DatabaseThread:
             raise cancelled
 
 
-class _Transaction:
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("begin immediate")
-
-    def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
-        try:
-            if exc_type is None:
-                self._db.execute("commit")
-        finally:
-            if self._db.in_transaction:  # a full disk may have ended it already
-                self._db.execute("rollback")
+@contextlib.contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("begin immediate")
+    try:
+        yield
+        db.execute("commit")
+    finally:
+        if db.in_transaction:  # something failed; a full disk may have ended it already
+            db.execute("rollback")

@@ -13,7 +13,7 @@ from aiohubassoc.journal.collector import StatisticsObserver
 from aiohubassoc.journal.database import Database
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.journal.row_codec import ByIndex, Places
-from aiohubassoc.journal.schema import DATABASE, in_plain_words, is_in_use, make_in_use_error
+from aiohubassoc.journal.schema import DATABASE, is_in_use, make_in_use_error, storage_errors
 from aiohubassoc.journal.writer import InputNotes, JournalWriter, compare_jobs
 
 if TYPE_CHECKING:
@@ -134,14 +134,7 @@ class Journal:
     def recording(
         self, job: Mapping[str, object], clock: Clock, *, retry_failed: bool
     ) -> JournalWriter:
-        """
-        Return what a run keeps its outcomes with.
-
-        Args:
-            job: What must be the same in every run, besides what the journal knows itself.
-            clock: Time.
-            retry_failed: Whether pairs that failed in an earlier run are to be sent again.
-        """
+        """Return what a run keeps its outcomes with; *job* must be the same in every run."""
         return JournalWriter(
             self.folder,
             header={"job": {**job, **self._job}, **self._about},
@@ -164,8 +157,7 @@ def add_verification(folder: Path, at: datetime, value: Mapping[str, Any]) -> No
         value: Counts and examples, as JSON takes them.
 
     Raises:
-        JournalInUseError: a run is using the folder.
-        JournalError: it cannot be written.
+        JournalError: A run is using the folder, or it cannot be written.
     """
-    with in_plain_words(folder), contextlib.closing(Database(folder)) as database:
+    with storage_errors(folder), contextlib.closing(Database(folder)) as database:
         database.add_verification(int(at.timestamp() * 1000), json.dumps(value))

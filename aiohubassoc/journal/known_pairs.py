@@ -1,28 +1,39 @@
-"""Which pairs were completed in an earlier run of the folder, or seen before in this one."""
+"""Which pairs were met before: in an earlier run of a folder, or before in this one."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import tempfile
 from collections import deque
 from itertools import repeat
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
 from aiohubassoc.errors import PreviousFailureError
-from aiohubassoc.journal.row_codec import LINKED, PARTIAL, STATUSES, UNPROCESSED, Key
+from aiohubassoc.journal.row_codec import (
+    LINKED,
+    PARTIAL,
+    STATUSES,
+    UNPROCESSED,
+    Key,
+    make_key,
+)
 from aiohubassoc.journal.schema import (
     INPUT_SINCE,
     NOT_OURS,
     REFUSED_ALIKE,
     open_for_reading,
-    plainly,
+    to_storage_error,
 )
 from aiohubassoc.models import Outcome, Skip, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
+    from typing import Self
 
     from aiohubassoc.journal.row_codec import Place, Places
     from aiohubassoc.pair import Pair
@@ -70,18 +81,13 @@ class KnownPairs:
     Says of every pair whether it needs a call.
 
     Args:
-        folder: The run folder, with a database.
         session: The number of this run.
-        places: Where pairs stand.
         retry_failed: Whether those that failed are to be sent again.
 
     Attributes:
         rows: Of pairs on their way that have a row, by their index: the row, and whether an attempt
             of an earlier run made the link in part, or may have made it.
         duplicates: How many pairs of this run repeat an earlier one of it.
-
-    Raises:
-        sqlite3.Error: the database cannot be read; so for every method.
     """
 
     def __init__(self, folder: Path, session: int, places: Places, *, retry_failed: bool) -> None:
@@ -110,19 +116,14 @@ class KnownPairs:
         return len(self._recent) - len(self._on_their_way)
 
     def begin(self, index: int, pair: Pair) -> Outcome | None:
-        """
-        Return the outcome of a pair that needs no call; None: it is on its way now.
-
-        Raises:
-            JournalStorageError: the database can no longer be read.
-        """
+        """Return the outcome of a pair that needs no call; None: it is on its way now."""
         key = f"{pair.from_type}\n{pair.to_type}\n{pair.from_id}\n{pair.to_id}"
         place = self._place(index, pair)
         if self._meet is None or self._meet(hash(key)):
             try:
                 known = self._met(index, pair, key, place)
             except (sqlite3.Error, *NOT_OURS) as error:
-                raise plainly(self._folder, error) from error
+                raise to_storage_error(self._folder, error) from error
             if known is not None:
                 return known
         self._on_their_way[index] = key
@@ -186,3 +187,79 @@ class KnownPairs:
         self.duplicates += 1
         skip = Skip("DUPLICATE", f"repeats {self._places.describe(first)}")
         return Outcome(index, pair, Status.SKIPPED, skip=skip)
+
+
+# --- without a run folder -----------------------------------------------------------------------
+
+
+@attrs.frozen
+class FanOut:
+    """
+    A record and its pairs with records of one type, in either direction.
+
+    Attributes:
+        record: Its type and id, such as ``companies:202``.
+        other_type: The type of the records at the other end.
+    """
+
+    record: str
+    other_type: str
+    pairs: int
+
+
+class SeenPairs:
+    """
+    The pairs of a run by their types and ids as written; a context manager.
+
+    They are kept in a temporary file, which is gone when the block is left.
+    """
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="aiohubassoc-")
+        # `largest_fan_out` takes seconds for millions of pairs: another thread may wait for it.
+        self._db = sqlite3.connect(
+            Path(self._folder.name) / "seen.db", isolation_level=None, check_same_thread=False
+        )
+        # Nothing of it outlives the process: it need not survive a crash.
+        self._db.execute("pragma journal_mode = off")
+        self._db.execute("pragma synchronous = off")
+        self._db.execute(
+            "create table seen (pair text primary key, place integer not null) without rowid"
+        )
+        self._db.create_function("get_end", 2, _get_end, deterministic=True)
+        self._db.execute("begin")  # one transaction for all: a commit each would cost a write each
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+        self._folder.cleanup()
+
+    def first_place(self, pair: Pair, place: Place) -> Place | None:
+        """Return where *pair* stood before, or note that it stands there."""
+        key = make_key(pair)
+        insert = "insert into seen values (?, ?) on conflict do nothing"
+        if self._db.execute(insert, (key, place)).rowcount:
+            return None
+        (first,) = self._db.execute("select place from seen where pair = ?", (key,)).fetchone()
+        return int(first)
+
+    def largest_fan_out(self) -> FanOut | None:
+        """Return the record with the most pairs to records of one type; None without pairs."""
+        # The database sorts in a file: memory does not grow with the number of records.
+        row = self._db.execute(
+            "select end, count(*) as pairs from ("
+            "select get_end(pair, 0) as end from seen union all select get_end(pair, 1) from seen"
+            ") group by end order by pairs desc, end limit 1"
+        ).fetchone()
+        if row is None:
+            return None
+        object_type, record_id, other_type = row[0].split("\n")
+        return FanOut(f"{object_type}:{record_id}", other_type, row[1])
+
+
+def _get_end(key: str, end: int) -> str:
+    """Return a record of a pair, the first or the second, and the type of the other one."""
+    types_ids = key.split("\n")
+    return f"{types_ids[end]}\n{types_ids[2 + end]}\n{types_ids[1 - end]}"

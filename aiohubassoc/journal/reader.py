@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from aiohubassoc.journal.row_codec import BAD, NUMBERS, STATUSES, Key, make_key, split_place
-from aiohubassoc.journal.schema import open_for_reading, reading
+from aiohubassoc.journal.schema import open_for_reading, read_errors
+from aiohubassoc.journal.statistics import OTHER, Statistics
 from aiohubassoc.models import Status
 from aiohubassoc.pair import Pair, RejectedPair, unchecked_pair
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
-    from types import TracebackType
+    from collections.abc import Iterator
     from typing import Self
 
 _ROWS: Final = """
@@ -27,13 +29,18 @@ select from_type, from_id, to_type, to_id, status, place, attempts, maybe_applie
 from pairs join types on types.id = pairs.types
 where status in ({}) order by place, pairs.id
 """
-
-
 _STATUS: Final = """
 select status from seen join pairs on pairs.id = seen.pair
 where seen.types = (select id from types where from_type = ? and to_type = ?)
   and seen.from_id = ? and seen.to_id = ?
 """
+_EXAMPLE: Final = """
+select from_type, from_id, to_type, to_id, place, attempts, maybe_applied, message, correlation_id
+from pairs join types on types.id = pairs.types where pairs.id = ?
+"""
+# HubSpot's categories are few; a server that makes up new ones must not fill memory.
+_MOST_GROUPS: Final = 500
+_EXAMPLES: Final = 3
 
 
 @attrs.frozen
@@ -48,9 +55,8 @@ class JournalRow:
         line: The line of that input, or the index in it.
         attempts: Attempts made in the run that completed it.
         maybe_applied: As of `Outcome`.
-        category: As of `Outcome`.
+        category, correlation_id: As of `Outcome`.
         message: Why it is not linked; None where it is.
-        correlation_id: As of `Outcome`.
         recorded_at: When it was completed; aware.
         session: Which run of the folder last reported it, from 1; those that skipped it left out.
     """
@@ -75,8 +81,6 @@ class Session:
 
     Attributes:
         number: From 1.
-        process_id: Its process.
-        version: Of this package.
         began_at: When; aware.
         ended_at: When it ended in good order; None if it is under way or was killed.
         is_of_folder: Whether it took its pairs from the folder itself.
@@ -96,79 +100,104 @@ class Session:
 
 @attrs.frozen
 class KeptVerification:
-    """
-    What reading back the links of the folder found.
-
-    Attributes:
-        at: When; aware.
-        value: Counts and examples, as `add_verification` was given them.
-    """
+    """What reading links back found, as `add_verification` was given it; when, aware."""
 
     at: datetime
     value: dict[str, Any]
 
 
-class Reader:
-    """
-    A run folder, open for reading; a context manager.
+@attrs.frozen
+class FailedPair:
+    """A pair that is not linked, its types and ids as messages write them; see `JournalRow`."""
 
-    Raises:
-        JournalError: it is not a run folder, or cannot be read; so for every method.
-    """
+    pair: str
+    source: int
+    line: int
+    attempts: int
+    maybe_applied: bool
+    message: str
+    correlation_id: str | None
+
+
+@attrs.frozen
+class FailureGroup:
+    """Pairs of one status and category: how many, and the first of them."""
+
+    status: Status
+    category: str
+    count: int
+    examples: tuple[FailedPair, ...]
+
+
+@attrs.frozen
+class Failures:
+    """What is not linked: its counts, its largest groups, and how many others there are."""
+
+    counts: Mapping[Status, int]
+    groups: list[FailureGroup]
+    other_groups: int
+
+
+@attrs.frozen
+class RowWithoutPair:
+    """A row of the input that holds no pair."""
+
+    source: int
+    line: int
+    problem: str
+    cells: str
+
+
+class Reader:
+    """A run folder, open for reading; a context manager. Every method may raise a JournalError."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         self._unindexed: dict[Key, int] | None = None
-        with reading(self.folder):
+        with read_errors(self.folder):
             self._db = open_for_reading(self.folder)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._db.close()
 
     def header(self) -> dict[str, Any]:
         """Return what is kept about the job."""
-        with reading(self.folder):
+        with read_errors(self.folder):
             return {
                 name: json.loads(value) for name, value in self._db.execute("select * from header")
             }
 
     def counts(self) -> dict[Status, int]:
         """Return how many pairs there are of each status."""
-        with reading(self.folder):
-            found = dict(self._db.execute("select status, count(*) from pairs group by status"))
-            counts = dict.fromkeys(NUMBERS, 0)
-            for number, count in found.items():
+        counts = dict.fromkeys(NUMBERS, 0)
+        with read_errors(self.folder):
+            for number, count in self._db.execute(
+                "select status, count(*) from pairs group by status"
+            ):
                 counts[STATUSES[number]] += count
-            return counts
+        return counts
 
     def categories(self) -> list[tuple[Status, str, int, str]]:
         """Return status, category, how many there are, and a message, the most frequent first."""
-        with reading(self.folder):
+        with read_errors(self.folder):
             found = self._db.execute(
                 "select status, coalesce(category, ''), count(*), coalesce(min(message), '')"
                 " from pairs where status > 1 group by 1, 2 order by 3 desc"
-            ).fetchall()
-            return [
-                (STATUSES[number], name, count, message) for number, name, count, message in found
-            ]
+            )
+            return [(STATUSES[number], *rest) for number, *rest in found]
 
     def rejected_count(self) -> int:
         """Return how many rows of the input hold no pair."""
-        with reading(self.folder):
+        with read_errors(self.folder):
             (count,) = self._db.execute("select count(*) from unusable").fetchone()
         return int(count)
 
     def rejected(self) -> Iterator[tuple[int, int, str, Any]]:
         """Yield source, line, problem and cells of the rows of the input that hold no pair."""
-        with reading(self.folder):
+        with read_errors(self.folder):
             for place, problem, fields in self._db.execute(
                 "select place, problem, fields from unusable order by place"
             ):
@@ -177,7 +206,7 @@ class Reader:
     def get_status(self, pair: Pair) -> Status | None:
         """Return what became of *pair* when it was last asked for; None: nothing yet."""
         key = make_key(pair)
-        with reading(self.folder):
+        with read_errors(self.folder):
             if self._unindexed is None:
                 self._unindexed = self._find_unindexed()
             number = self._unindexed.get(key)
@@ -198,19 +227,18 @@ class Reader:
 
     def sessions(self) -> list[Session]:
         """Return the runs of the folder."""
-        with reading(self.folder):
+        with read_errors(self.folder):
             found = self._db.execute(
                 "select id, process_id, version, began_at_ms, ended_at_ms, is_of_folder,"
-                " is_complete, stopped"
-                " from sessions order by id"
-            ).fetchall()
+                " is_complete, stopped from sessions order by id"
+            )
             return [
                 Session(
                     number,
                     process_id,
                     version,
-                    to_instant(began),
-                    None if ended is None else to_instant(ended),
+                    _to_instant(began),
+                    None if ended is None else _to_instant(ended),
                     bool(of_folder),
                     None if complete is None else bool(complete),
                     stopped,
@@ -225,19 +253,18 @@ class Reader:
 
     def verifications(self) -> list[KeptVerification]:
         """Return what reading links back found, the latest first."""
-        rows = self._kept("select at_ms, value from verifications order by id desc")
-        with reading(self.folder):
-            return [KeptVerification(to_instant(at_ms), json.loads(value)) for at_ms, value in rows]
+        with read_errors(self.folder):
+            rows = self._kept("select at_ms, value from verifications order by id desc")
+            return [KeptVerification(_to_instant(at), json.loads(value)) for at, value in rows]
 
-    def _kept(self, query: str) -> Sequence[Any]:
+    def _kept(self, query: str) -> list[Any]:
         """Return rows of a table that folders of earlier versions lack."""
-        with reading(self.folder):
-            try:
-                return self._db.execute(query).fetchall()
-            except sqlite3.OperationalError as error:
-                if "no such table" in str(error):
-                    return []
-                raise
+        try:
+            return self._db.execute(query).fetchall()
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return []
+            raise
 
     def rows(self, *statuses: Status) -> Iterator[JournalRow]:
         """Yield the pairs of these statuses, of every one if none is given, in input order."""
@@ -245,7 +272,7 @@ class Reader:
             number for number, status in STATUSES.items() if not statuses or status in statuses
         ]
         marks = ", ".join("?" * len(numbers))
-        with reading(self.folder):
+        with read_errors(self.folder):
             for row in self._db.execute(_ROWS.format(marks), numbers):
                 *ends, status, place, attempts, maybe, category, message = row[:10]
                 correlation, at_ms, session, tag = row[10:]
@@ -260,11 +287,101 @@ class Reader:
                     category,
                     message,
                     correlation,
-                    to_instant(at_ms),
+                    _to_instant(at_ms),
                     session,
                 )
 
 
-def to_instant(at_ms: int) -> datetime:
-    """Return an instant of the database; aware."""
+class ReportReader(Reader):
+    """A run folder, open for a report: all that it returns is of one moment."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        super().__init__(folder)
+        try:
+            with read_errors(self.folder):
+                self._db.execute("begin")
+        except BaseException:
+            self._db.close()
+            raise
+
+    def types(self, most: int) -> list[tuple[str, str]]:
+        """Return the first *most* pairs of object types."""
+        with read_errors(self.folder):
+            return self._db.execute(
+                "select from_type, to_type from types order by id limit ?", (most,)
+            ).fetchall()
+
+    def linked(self) -> tuple[int, int]:
+        """Return how many pairs are linked, and how many of them HubSpot had linked before."""
+        with read_errors(self.folder):
+            count, already = self._db.execute(
+                "select count(*), count(category) from pairs where status = 1"
+            ).fetchone()
+        return count, already
+
+    def failures(self, most: int) -> Failures:
+        """Return what is not linked, with the *most* largest groups of it."""
+        counts: dict[tuple[int, str], int] = {}
+        first: dict[tuple[int, str], list[int]] = {}
+        with read_errors(self.folder):
+            # In one pass: to find the examples of each group would be another pass a group.
+            for row_id, number, category in self._db.execute(
+                "select id, status, category from pairs where status > 1"
+            ):
+                key = (number, category or "")
+                if key not in counts and len(counts) >= _MOST_GROUPS:
+                    key = (number, OTHER)
+                count = counts[key] = counts.get(key, 0) + 1
+                if count <= _EXAMPLES:
+                    first.setdefault(key, []).append(row_id)
+            largest = sorted(counts, key=lambda key: (-counts[key], key))
+            groups = [
+                FailureGroup(
+                    STATUSES[key[0]], key[1], counts[key], tuple(map(self._example, first[key]))
+                )
+                for key in largest[:most]
+            ]
+            by_status: Counter[Status] = Counter()
+            for (number, _), count in counts.items():
+                by_status[STATUSES[number]] += count
+        return Failures(by_status, groups, len(largest) - len(groups))
+
+    def rejected_rows(self, most: int) -> list[RowWithoutPair]:
+        """Return the first *most* rows of the input that hold no pair."""
+        with read_errors(self.folder):
+            found = self._db.execute(
+                "select place, problem, fields from unusable order by place limit ?", (most,)
+            ).fetchall()
+            return [
+                RowWithoutPair(*split_place(place), problem, _cells(fields))
+                for place, problem, fields in found
+            ]
+
+    def statistics(self) -> Statistics | None:
+        """Return how the runs of the folder went; None: that was not collected."""
+        with read_errors(self.folder):
+            rows = self._kept("select value from statistics")
+        return Statistics.from_json(rows[0][0]) if rows else None
+
+    def _example(self, row_id: int) -> FailedPair:
+        *ends, place, attempts, maybe, message, correlation = self._db.execute(
+            _EXAMPLE, (row_id,)
+        ).fetchone()
+        return FailedPair(
+            str(unchecked_pair(*ends)),
+            *split_place(place),
+            attempts,
+            bool(maybe),
+            message or "",
+            correlation,
+        )
+
+
+def _to_instant(at_ms: int) -> datetime:
     return datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def _cells(fields: str) -> str:
+    """Return the cells of a row in one line."""
+    cells = json.loads(fields)
+    return ", ".join(map(str, cells)) if isinstance(cells, list) else json.dumps(cells)

@@ -28,8 +28,6 @@ STATUSES: Final = {
     BAD: Status.FAILED,
 }
 NUMBERS: Final = {status: number for number, status in STATUSES.items() if number != BAD}
-# A pair that is skipped and yet written is one that HubSpot said is linked already.
-_WRITTEN: Final = {**NUMBERS, Status.SKIPPED: LINKED}
 
 _TextOrNone: TypeAlias = str | None
 _STATUS: Final = attrgetter("status")

@@ -112,7 +112,7 @@ _MEANINGS: Final = (
 NOT_OURS: Final = (ValueError, TypeError, LookupError, OverflowError, AttributeError)
 
 
-def plainly(folder: Path, error: Exception) -> JournalStorageError:
+def to_storage_error(folder: Path, error: Exception) -> JournalStorageError:
     """Return what went wrong with the folder, for people."""
     if isinstance(error, NOT_OURS):
         return JournalStorageError(f"the run folder {folder}: journal.db is damaged")
@@ -122,21 +122,21 @@ def plainly(folder: Path, error: Exception) -> JournalStorageError:
 
 
 @contextlib.contextmanager
-def in_plain_words(folder: Path) -> Iterator[None]:
+def storage_errors(folder: Path) -> Iterator[None]:
     """Raise what goes wrong with files and database in the block as a JournalStorageError."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise plainly(folder, error) from error
+        raise to_storage_error(folder, error) from error
 
 
 @contextlib.contextmanager
-def reading(folder: Path) -> Iterator[None]:
+def read_errors(folder: Path) -> Iterator[None]:
     """Do so for a block that only reads, also where it meets values that no run has written."""
     try:
         yield
     except (sqlite3.Error, OSError, *NOT_OURS) as error:
-        raise plainly(folder, error) from error
+        raise to_storage_error(folder, error) from error
 
 
 def create_private(path: Path) -> None:
@@ -157,13 +157,7 @@ def identify(folder: Path) -> tuple[int, int] | None:
 
 
 def open_for_writing(folder: Path) -> sqlite3.Connection:
-    """
-    Open the database, made or brought up to date if need be; for any one thread at a time.
-
-    Raises:
-        JournalVersionError: it is not ours, or newer.
-        sqlite3.Error: it cannot be opened or written.
-    """
+    """Open the database, made or brought up to date if need be; for any one thread at a time."""
     create_private(folder / DATABASE)
     db = sqlite3.connect(
         folder / DATABASE, isolation_level=None, check_same_thread=False, timeout=5.0
@@ -191,10 +185,7 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
     """
     Open the database as it is, while another process may be writing it.
 
-    Raises:
-        JournalStorageError: there is none.
-        JournalVersionError: it is not ours, or newer.
-        sqlite3.Error: it cannot be read.
+    If there is none, it is not ours, or newer, it raises a JournalError.
     """
     path = folder / DATABASE
     if not path.is_file():
@@ -224,11 +215,8 @@ class FolderLock:
     Holds a run folder for this process until it is released, or the process ends, however.
 
     It is the lock of an empty database: the system drops it with the process, so that no stale
-    one can be left behind, and it works on every system that has SQLite.
-
-    Raises:
-        JournalInUseError: another process, or another run of this one, holds it.
-        sqlite3.Error: it cannot be made.
+    one can be left behind, and it works on every system that has SQLite. If another run holds
+    it, it raises a JournalInUseError.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -260,17 +248,13 @@ def make_in_use_error(folder: Path) -> JournalInUseError:
 
 
 def _process_of_last_session(folder: Path) -> int | None:
-    try:
-        db = open_for_reading(folder)
-        try:
-            row = db.execute(
-                "select process_id from sessions where ended_at_ms is null order by id desc"
-            ).fetchone()
-        finally:
-            db.close()
-    except Exception:  # noqa: BLE001 -- it is being made just now
-        return None
-    return None if row is None else int(row[0])
+    # It may be being made just now.
+    with contextlib.suppress(Exception), contextlib.closing(open_for_reading(folder)) as db:
+        (process_id,) = db.execute(
+            "select process_id from sessions where ended_at_ms is null order by id desc"
+        ).fetchone()
+        return int(process_id)
+    return None
 
 
 def is_in_use(folder: Path) -> bool:

@@ -6,6 +6,7 @@ import heapq
 import itertools
 import json
 import math
+from operator import attrgetter
 from typing import Any, Final
 
 import attrs
@@ -23,6 +24,8 @@ _MOST_STEPS: Final = _STEPS * 6
 # Seconds of HubSpot's window.
 _SLOT: Final = 10.0
 _TOO_MANY: Final = 429
+_SECONDS: Final = attrgetter("seconds")
+_NAMED: Final = ("responses", "retries", "throttles")
 _ERROR: Final = 400
 MOST_BUCKETS: Final = 160
 # HubSpot's windows have ten seconds, and only a multiple of a window can be held to its quota: from
@@ -41,9 +44,7 @@ class SlowResponse:
     Attributes:
         seconds: From the request to the end of the response.
         at_ms: When it came, in Unix time.
-        status: Its HTTP status.
         about: What was asked for: a pair, or a number of pairs.
-        correlation_id: HubSpot's; None: it named none.
     """
 
     seconds: float
@@ -126,12 +127,7 @@ class Timeline:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Timeline:
-        """
-        Return what `to_json` made of one.
-
-        Raises:
-            KeyError, TypeError, ValueError: it is not of ours.
-        """
+        """Return what `to_json` made of one; an error of any kind if it is not of ours."""
         quota = [float(one) for one in value["quota"]]
         length = len(quota)
         timeline = cls(width=float(value["width"]), length=length)
@@ -177,9 +173,7 @@ class Statistics:
         end: Where the latest run ended in the timeline, or has come to.
         runs: Of the latest runs: when each began, in the timeline and in Unix time (ms).
         window: Seconds of the window of the quota.
-        timeline: What happened when.
-        responses: How many responses came, by HTTP status.
-        retries: How many attempts were repeated, by reason.
+        responses, retries: How many there were, by HTTP status and by reason.
         throttles: How many responses paused all calls, by the limit that HubSpot named.
         paused_seconds: For how long calls were paused.
         slowest: The slowest responses, the slowest first.
@@ -240,12 +234,8 @@ class Statistics:
         """
         Count a response.
 
-        Args:
-            at: When its request was sent.
-            status: Its HTTP status.
-            seconds: How long it took.
-            is_main: Whether its call counts for the quota whose line the report draws: the timeline
-                has only such.
+        *at* is when its request was sent. *is_main* is whether its call counts for the quota whose
+        line the report draws: the timeline has only such.
         """
         self.responses.add(str(status))
         if is_main:
@@ -269,8 +259,7 @@ class Statistics:
             about=response.about[:_MOST_LETTERS],
             correlation_id=None if identity is None else identity[:_MOST_LETTERS],
         )
-        found = heapq.nlargest(_MOST_SLOWEST, [*self.slowest, response], key=_SECONDS)
-        self.slowest = found
+        self.slowest = heapq.nlargest(_MOST_SLOWEST, [*self.slowest, response], key=_SECONDS)
 
     def begin_run(self, at_ms: int) -> float:
         """Note that a run begins, and return where it does."""
@@ -281,22 +270,11 @@ class Statistics:
 
     def to_json(self) -> str:
         """Return it as text."""
-        value = {
-            "format": _FORMAT,
-            "active_seconds": round(self.active_seconds, 3),
-            "end": round(self.end, 3),
-            "window": self.window,
-            "runs": self.runs,
-            "timeline": self.timeline.to_json(),
-            "responses": self.responses.by_name,
-            "retries": self.retries.by_name,
-            "throttles": self.throttles.by_name,
-            "paused_seconds": round(self.paused_seconds, 3),
-            "slowest": [attrs.asdict(one) for one in self.slowest],
-            "response_times": self.response_times,
-            "duplicates": self.duplicates,
-            "is_batch": self.is_batch,
+        value = attrs.asdict(self) | {name: getattr(self, name).by_name for name in _NAMED}
+        value |= {
+            name: round(value[name], 3) for name in ("active_seconds", "end", "paused_seconds")
         }
+        value |= {"format": _FORMAT, "timeline": self.timeline.to_json()}
         return json.dumps(value, separators=(",", ":"))
 
     @classmethod
@@ -309,17 +287,10 @@ class Statistics:
             value["timeline"] = Timeline.from_json(value["timeline"])
             value["slowest"] = [SlowResponse(**one) for one in value["slowest"]]
             value["runs"] = [(float(at), int(at_ms)) for at, at_ms in value["runs"]]
-            for name in ("responses", "retries", "throttles"):
+            for name in _NAMED:
                 value[name] = Counts({str(key): int(n) for key, n in value[name].items()})
             if len(value["response_times"]) != _MOST_STEPS:
                 return None
             return cls(**value)
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
-
-
-def _seconds(response: SlowResponse) -> float:
-    return response.seconds
-
-
-_SECONDS: Final = _seconds

@@ -23,7 +23,7 @@ from aiohubassoc.errors import (
 from aiohubassoc.journal.database import Database, DatabaseThread, Group, RejectedRecord
 from aiohubassoc.journal.known_pairs import KnownPairs
 from aiohubassoc.journal.row_codec import are_usual, is_bad, to_values, writable
-from aiohubassoc.journal.schema import in_plain_words, reading
+from aiohubassoc.journal.schema import read_errors, storage_errors
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
@@ -73,12 +73,10 @@ class JournalWriter:
     A run that keeps its outcomes in a run folder: a `Recorder`.
 
     Args:
-        folder: The folder.
         header: What is kept about the job; of it ``"job"`` must be the same in every run.
         places: Where pairs stand.
         notes: What is reported of the input.
         observer: Collects how the run goes, if the client reports to it.
-        clock: Time.
         force: Whether the job may differ.
         retry_failed: Whether pairs that failed in an earlier run are to be sent again.
 
@@ -110,7 +108,7 @@ class JournalWriter:
         self._force = force
         self._retry_failed = retry_failed
         self._thread = DatabaseThread("journal")
-        self._ledger: Database | None = None
+        self._database: Database | None = None
         self._known: KnownPairs | None = None
         self._session = 0
 
@@ -119,12 +117,11 @@ class JournalWriter:
         Be ready: lock the folder, or make it.
 
         Raises:
-            JournalInUseError: another run is using it.
-            JournalMismatchError: it belongs to another job.
-            JournalError: it cannot be used.
+            JournalMismatchError: It belongs to another job.
+            JournalError: Another run is using it, or it cannot be used.
         """
         try:
-            with reading(self._folder):
+            with read_errors(self._folder):
                 statistics = await self._in_thread(self._open)
             self._observer.begin(statistics, self._clock, self.run_id)
             self._statistics_at = self._clock.now()
@@ -139,26 +136,21 @@ class JournalWriter:
         return self._known.begin
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
-        """
-        Return when *outcomes* are on the disk, all of them.
-
-        Raises:
-            JournalStorageError: none of them is.
-        """
-        known, ledger = self._known, self._ledger
+        """Return when all *outcomes* are on the disk; JournalStorageError: none of them is."""
+        known, database = self._known, self._database
         assert known is not None  # noqa: S101 -- set by `open`
-        assert ledger is not None  # noqa: S101 -- as above
+        assert database is not None  # noqa: S101 -- as above
         group = self._group()
         if self._clock.now() - self._statistics_at >= _STATISTICS_EVERY:
             self._statistics_at = self._clock.now()
             group.statistics = self._take_statistics(known)
-        with in_plain_words(self._folder):
-            self._add(outcomes, group, known, ledger)
+        with storage_errors(self._folder):
+            self._add(outcomes, group, known, database)
         if known.unindexed >= _INDEX_EVERY:
             # Apart from the group, and before it: if the disk is full now, nothing of it is there.
-            await self._in_thread(ledger.index)
+            await self._in_thread(database.index)
             known.indexed()
-        await self._in_thread(partial(ledger.write, group))
+        await self._in_thread(partial(database.write, group))
         known.written(outcomes)
         self._observer.count(outcomes)
 
@@ -182,12 +174,12 @@ class JournalWriter:
             await self._close()
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        with in_plain_words(self._folder):
+        with storage_errors(self._folder):
             return await self._thread.run(work)
 
     async def _close(self) -> None:
         """Return when others can have the folder, however often this is cancelled meanwhile."""
-        with in_plain_words(self._folder):
+        with storage_errors(self._folder):
             await self._thread.close(self._release)
 
     def _take_statistics(self, known: KnownPairs) -> str | None:
@@ -200,13 +192,13 @@ class JournalWriter:
         return Group(self._now_ms(), self._session, rejected)
 
     def _add(
-        self, outcomes: Sequence[Outcome], group: Group, known: KnownPairs, ledger: Database
+        self, outcomes: Sequence[Outcome], group: Group, known: KnownPairs, database: Database
     ) -> None:
         places, known_rows = self._places, known.rows
         if not known_rows and are_usual(outcomes):  # nearly always: at the speed of C
             pairs = list(map(_PAIR, outcomes))
             values = zip(
-                map(ledger.types.__getitem__, map(_TYPES, pairs)),
+                map(database.types.__getitem__, map(_TYPES, pairs)),
                 map(_FROM_ID, pairs),
                 map(_TO_ID, pairs),
                 map(places.place, map(_INDEX, outcomes), pairs),
@@ -225,13 +217,13 @@ class JournalWriter:
             if row is None and are_usual((outcome,)):
                 pair = outcome.pair
                 place, tag = places.place(outcome.index, pair), places.tag(pair)
-                ends = (ledger.types[_TYPES(pair)], pair.from_id, pair.to_id)
+                ends = (database.types[_TYPES(pair)], pair.from_id, pair.to_id)
                 group.usual += (*ends, place, group.at_ms, group.session, tag)
             else:
-                self._add_other(outcome, row, group, known, ledger)
+                self._add_other(outcome, row, group, known, database)
 
     def _add_other(
-        self, outcome: Outcome, row: int | None, group: Group, known: KnownPairs, ledger: Database
+        self, outcome: Outcome, row: int | None, group: Group, known: KnownPairs, database: Database
     ) -> None:
         pair = outcome.pair
         place = self._places.place(outcome.index, pair)
@@ -246,7 +238,7 @@ class JournalWriter:
         if row is not None:
             group.changed.append((*values, row))
         else:  # of an item that failed its checks anything may be anything
-            types = ledger.types[writable(pair.from_type), writable(pair.to_type)]
+            types = database.types[writable(pair.from_type), writable(pair.to_type)]
             ends = (types, writable(pair.from_id), writable(pair.to_id))
             group.others.append((*ends, *values))
 
@@ -258,16 +250,16 @@ class JournalWriter:
     def _open(self) -> str | None:
         # Ids and HubSpot's messages are private.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._ledger = ledger = Database(self._folder)
-        kept = ledger.header()
+        self._database = database = Database(self._folder)
+        kept = database.header()
         had = kept.get("job")
         if not self._force:
             compare_jobs(self._folder, had, self._header["job"], kept.get("names"))
-        if (process_id := ledger.unended_process()) is not None:
+        if (process_id := database.unended_process()) is not None:
             extra = make_extra(self.run_id)
             text = "%s: process %d ended without closing it"
             logger.info(text, self._folder, process_id, extra=extra)
-        self._session = ledger.begin_session(
+        self._session = database.begin_session(
             self._header,
             process_id=os.getpid(),
             version=__version__,
@@ -279,13 +271,13 @@ class JournalWriter:
         self._known = KnownPairs(
             self._folder, self._session, self._places, retry_failed=self._retry_failed
         )
-        return ledger.statistics()
+        return database.statistics()
 
     def _end(self, group: Group, *, complete: bool, stopped: str | None, alike: str | None) -> None:
-        assert self._ledger is not None  # noqa: S101 -- set by `open`
-        self._ledger.write(group)
-        self._ledger.index()
-        self._ledger.end_session(
+        assert self._database is not None  # noqa: S101 -- set by `open`
+        self._database.write(group)
+        self._database.index()
+        self._database.end_session(
             self._session,
             at_ms=self._now_ms(),
             complete=complete,
@@ -296,8 +288,8 @@ class JournalWriter:
     def _release(self) -> None:
         if self._known is not None:
             self._known.close()
-        if self._ledger is not None:
-            self._ledger.close()
+        if self._database is not None:
+            self._database.close()
 
 
 def compare_jobs(folder: Path, had: object, given: object, names: object) -> None:

@@ -90,7 +90,7 @@ def test_without_the_extra_nothing_is_sent(
 ) -> None:
     """The message says what to install."""
     running = start_portal()
-    monkeypatch.setattr("aiohubassoc.files.parquet_results.find_spec", lambda _: None)
+    monkeypatch.setattr("aiohubassoc.files.results.find_spec", lambda _: None)
     result = link(pairs_file, "--failures", tmp_path / "f.parquet")
     assert (2, 0) == (result.code, running.portal.ledger.requests)
     assert "pip install 'aiohubassoc[parquet]'" in result.err

@@ -217,26 +217,19 @@ def test_a_command_that_gives_no_token(command: str, reported: str) -> None:
     assert "canary" not in str(refused.value)
 
 
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
-@pytest.mark.parametrize("ends", [True, False])
-def test_a_command_that_prints_too_much(stream: str, *, ends: bool) -> None:
-    """It is ended, and not what it prints fills the memory."""
-    code = f"import sys\nwhile True: sys.{stream}.write('y' * 70000)" + "; sys.exit()" * ends
-    with pytest.raises(OptionsError, match=r"prints too much: it must print the access token"):
-        token_from_command(_python(code))
-
-
 @pytest.mark.skipif(os.name != "posix", reason="a file without end")
 def test_a_file_without_end() -> None:
     """Its beginning is read."""
-    with pytest.raises(OptionsError, match="/dev/zero is too long: it must contain the access to"):
+    with pytest.raises(
+        OptionsError, match="/dev/zero has more than 64 kB: it must contain the access"
+    ):
         read_token(TokenOptions(token_file="/dev/zero"))
 
 
 def test_a_line_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of standard input: its beginning is read."""
     monkeypatch.setattr("sys.stdin", io.StringIO("y" * 1_000_000))
-    with pytest.raises(OptionsError, match="standard input has no access token on its first"):
+    with pytest.raises(OptionsError, match="standard input has more than 64 kB: it is no token"):
         read_token(TokenOptions(token_stdin=True))
     assert len(sys.stdin.read()) > 900_000
 

@@ -14,7 +14,7 @@ import pytest
 
 from aiohubassoc.cli import row_source
 from aiohubassoc.cli.row_source import CHECKED_AHEAD
-from aiohubassoc.journal.dedupe import SeenPairs
+from aiohubassoc.journal.known_pairs import SeenPairs
 from tests.cli.conftest import TOKEN, TYPES, write_pairs
 
 if TYPE_CHECKING:

@@ -258,6 +258,20 @@ def test_a_record_that_broke_in_a_file_with_quotes_in_each_row(tmp_path: Path) -
     assert "(line 5004: has a quote that is never closed)" in reported
 
 
+@pytest.mark.parametrize("quoted", [2, 40, 101, 102, 150, 201, 1300])
+def test_every_row_before_the_first_that_may_have_broken_is_read(
+    tmp_path: Path, quoted: int
+) -> None:
+    """Wherever it stands, after other rows with quotes that are known to be whole."""
+    lines = ['"from_id","a note","to_id"', *(f"{line},x,{line}" for line in range(2, 3000))]
+    for line in (quoted, quoted + 1200):
+        lines[line - 1] = f'{line},"a, b",{line}'
+    lines[quoted + 1500 - 1 :] = ['901,"5"', "902,x,903", '",904', ""]
+    read, reported = broken_at(file_of(tmp_path, "\n".join(lines)))
+    assert [f"contacts:{n} -> companies:{n}" for n in range(2, quoted + 1200)] == read
+    assert f"line {quoted + 1200}: has a quote that may not end its cell" in reported
+
+
 @pytest.mark.parametrize("end", [",x,202\n", ',the 5" model,202\n', ',"say ""hi""",202\n'])
 def test_a_rejected_row_after_quotes_ends_nothing(tmp_path: Path, end: str) -> None:
     """Its quotes are sound, or text in a cell that goes on behind them."""

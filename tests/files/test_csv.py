@@ -228,6 +228,15 @@ def _refused(content: str, reported: str, **options: Any) -> Any:
         _refused(
             'from "x" y;"to_id"\n1;2\n', "separates its columns by semicolons: give --delimiter ';'"
         ),
+        _refused("from_id;to_id\n101,0;202,0\n", ".csv separates its columns by semicolons: give"),
+        _refused(
+            "Table 1\n\nRecord ID;Associated Company IDs;;\n101;202;;\n",
+            ".csv separates its columns by semicolons: give --delimiter ';'",
+        ),
+        _refused(
+            "from_id;Name, first;to_id\n101;Jo;202\n",
+            ".csv separates its columns by semicolons: give --delimiter ';'",
+        ),
         _refused("from_id\tto_id\n1\t2\n", "separates its columns by tabs: give --format tsv"),
         _refused("from_id|to_id\n1|2\n", "separates its columns by bars: give --delimiter '|'"),
         _refused(
@@ -240,6 +249,9 @@ def _refused(content: str, reported: str, **options: Any) -> Any:
             "has no column 'from_id' and no column 'to_id'. Its columns: from_id,to_id. Choose",
         ),
         _refused('{"from_id": 1}\n', "holds JSON, not a table: give --format jsonl"),
+        _refused('{"from_id":1,"to_id":2}\n', "holds JSON, not a table: give --format jsonl"),
+        _refused('{"from_id":"1","to_id":2}\n', "holds JSON, not a table", format="csv"),
+        _refused('[\n  {"from_id":1,"to_id":2}]', "is one JSON array, but each line must hold"),
         _refused("1,2\n3,4\n", "has no header: its first line is '1,2'"),
         _refused("12.0,1e5\n", "has no header"),
         _refused(
@@ -255,6 +267,9 @@ def _refused(content: str, reported: str, **options: Any) -> Any:
         _refused(
             "fromObjectId,to-id\n",
             "Choose with --from-column fromObjectId --to-column to-id",
+        ),
+        _refused(
+            "from_id,to_ids\n", "Its columns: from_id, to_ids. Choose with --to-column to_ids"
         ),
         _refused(
             "from_id,to\n",

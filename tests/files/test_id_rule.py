@@ -10,9 +10,8 @@ from hypothesis import given, strategies as st
 
 from aiohubassoc import Pair
 from aiohubassoc.files.cells import Float, Formula, LongNumber, value_text
-from aiohubassoc.files.ids import IdRule, RejectedRowError
+from aiohubassoc.files.ids import CellKind, IdRule, RejectedRowError, classify_text
 from aiohubassoc.files.limits import ANY_ID_CHARS, CELL_IDS
-from aiohubassoc.files.not_ids import Kind, classify_text
 from aiohubassoc.files.record import InputCounts
 from tests.files.reading import counts_of, file_of, ids_of, problems_of, rows_of
 
@@ -26,14 +25,14 @@ def _each(text: str) -> list[str]:
 
 
 CELLS = {
-    Kind.FLOAT: _each("101.0  101.5  5.  .5"),
-    Kind.EXPONENT: _each("1.23457E+11  1,23457E+11  1e5  1E5  1.2e+16  2,5E-3  1.23×10^11"),
-    Kind.LOCALE: _each("""
+    CellKind.FLOAT: _each("101.0  101.5  5.  .5"),
+    CellKind.EXPONENT: _each("1.23457E+11  1,23457E+11  1e5  1E5  1.2e+16  2,5E-3  1.23×10^11"),
+    CellKind.LOCALE: _each("""
         101,0  101,00  1.234.567  1'234'567  1’234’567  1\u202f234\u202f567  1.234,5  1 234,50
         +101  -101  101-  １０１  ٣  €101  101 %  1_000
     """),
-    Kind.GROUPED: _each("1,234,567  12,34,567  301,302  1234567,345  1 234 567  101,102,103"),
-    Kind.SEVERAL: [
+    CellKind.GROUPED: _each("1,234,567  12,34,567  301,302  1234567,345  1 234 567  101,102,103"),
+    CellKind.SEVERAL: [
         "101\n102",
         *_each("""
             301|302  301/302  {301,302}  [202]  ["202"]  101;202  101; 202  1 2  101 & 102
@@ -41,28 +40,34 @@ CELLS = {
             12345678 87654321  (101, 102)  '101','102'
         """),
     ],
-    Kind.PLACEHOLDER: _each("""
+    CellKind.PLACEHOLDER: _each("""
         nan  NaN  None  <NA>  null  NULL  \\N  n/a  N/A  NA  -  --  —  ?  ...  undefined  nil
         (blank)  (No value)  []  (Leer)  (vide)
         #N/A  #NV  #N/D  #SAKNAS!  #YOK  #Н/Д  #PUUTTUU!  #I/T  #NENÍ_K_DISPOZICI
     """),
-    Kind.ERROR: _each("""
+    CellKind.ERROR: _each("""
         #REF!  #BEZUG!  #¡REF!  #SPILL!  #CALC!  #ERROR!  #VALUE!  #WERT!  #DIV/0!  #NAME?
         #######  Loading...  Err:502  #ССЫЛКА!  #NOMBRE?
     """),
-    Kind.DATE: _each("""
+    CellKind.DATE: _each("""
         2021-01-01  2026-01-01T00:00:00  01/02/2021  1.2.2021  31.12.21  12:30  Jan 5, 2021
         5 January 2021  05-Jan-21  2021/1/5 10:00  2021-01-01 00:00:00+00:00
     """),
-    Kind.TRUTH: _each("TRUE  false  Yes  WAHR  FAUX  verdadero  ja  ИСТИНА"),
-    Kind.E_MAIL: _each("jo@example.com  Jo <jo@example.com>"),
-    Kind.URL: _each("""
+    CellKind.TRUTH: _each("TRUE  false  Yes  WAHR  FAUX  verdadero  ja  ИСТИНА"),
+    CellKind.E_MAIL: _each("jo@example.com  Jo <jo@example.com>"),
+    CellKind.URL: _each("""
         https://app.hubspot.com/contacts/1/record/0-1/202  www.acme.com  acme.com  http://x
     """),
-    Kind.FORMULA: _each("""="101"&"1"  =101  =VLOOKUP(A1,B:C,2,0)"""),
-    Kind.NAME: _each("Acme  Total  202 (Acme)  contacts:101  #101  x1  1e  é  3f2504e0-4f89"),
-    Kind.INVISIBLE: ["101\u200b", "\u202d101\u202c"],
-    Kind.DIGITS: ["1" * 21, "9" * 30],
+    CellKind.OTHER_SYSTEM: _each("""
+        0031t00000AbCdE  0031t00000AbCdEAAV  a0B5e000004kXyZEAU
+        3f2504e0-4f89-11d3-9a0c-0305e82c3301  {3F2504E0-4F89-11D3-9A0C-0305E82C3301}
+    """),
+    CellKind.FORMULA: _each("""="101"&"1"  =101  =VLOOKUP(A1,B:C,2,0)"""),
+    CellKind.NAME: _each(
+        "Acme  Total  202 (Acme)  contacts:101  #101  x1  1e  é  Acme12345678901  3f2504e0-4f89"
+    ),
+    CellKind.INVISIBLE: ["101\u200b", "\u202d101\u202c"],
+    CellKind.DIGITS: ["1" * 21, "9" * 30],
 }
 
 
@@ -70,15 +75,15 @@ CELLS = {
     ("text", "kind"),
     [(text, kind) for kind, texts in CELLS.items() for text in texts],
 )
-def test_what_is_no_id_is_called_by_its_name(tmp_path: Path, text: str, kind: Kind) -> None:
+def test_what_is_no_id_is_called_by_its_name(tmp_path: Path, text: str, kind: CellKind) -> None:
     """It is rejected, and its message says the column, the cell and what the cell is."""
     path = file_of(tmp_path, json.dumps({"from_id": 1, "to_id": text}) + "\n", "x.jsonl")
     ((_, problem),) = problems_of(path).items()
     assert problem.startswith(f"to_id is {text!r}, {kind.one}")
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_every_kind_has_words(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(CellKind))
+def test_every_kind_has_words(kind: CellKind) -> None:
     """For one cell, and for a column of them."""
     assert kind.one
     assert kind.many
@@ -89,9 +94,9 @@ def test_any_text_is_an_id_or_something_else(text: str) -> None:
     """Only digits are taken, whatever stands around them; every other text has a kind."""
     rule = IdRule(InputCounts(), any_id=False)
     try:
-        found = rule.one(text, "x")
+        found = rule.parse_id(text, "x")
     except RejectedRowError as error:
-        assert error.held is not None
+        assert error.wrong_cell is not None
         assert len(str(error)) < 500
     else:
         assert found.isdecimal()
@@ -104,13 +109,13 @@ def test_any_text_is_an_id_or_something_else(text: str) -> None:
 @given(st.text(max_size=300))
 def test_any_text_has_a_kind(text: str) -> None:
     """And it is found at once, however odd the text."""
-    assert isinstance(classify_text(text), Kind)
+    assert isinstance(classify_text(text), CellKind)
 
 
 @pytest.mark.parametrize("piece", ["1 ", "1,", "1.", "a@", "- ", "1-", "0:", "(", "[1,", "#", "x "])
 def test_a_long_text_has_a_kind_at_once(piece: str) -> None:
     """No pattern takes longer the longer the text is."""
-    assert isinstance(classify_text(piece * 100_000), Kind)
+    assert isinstance(classify_text(piece * 100_000), CellKind)
 
 
 # --- what is taken off, and counted --------------------------------------------------------------
@@ -173,11 +178,11 @@ def test_numbers_of_typed_columns(text: str, reported: str) -> None:
     counts = InputCounts()
     rule = IdRule(counts, any_id=False)
     if reported.isdecimal():
-        assert reported == rule.one(text, "x")
-        assert [reported] == rule.several(text, "x")
+        assert reported == rule.parse_id(text, "x")
+        assert [reported] == rule.parse_ids(text, "x")
         assert 2 == counts.floats
         return
-    for read in (rule.one, rule.several):
+    for read in (rule.parse_id, rule.parse_ids):
         with pytest.raises(RejectedRowError) as caught:
             read(text, "x")
         assert reported in str(caught.value)
@@ -227,7 +232,7 @@ def test_any_number_may_be_allowed_as_an_id(tmp_path: Path, value: float) -> Non
     path = file_of(tmp_path, json.dumps({"from": value, "to": 202.0}) + "\n", "x.jsonl")
     assert [(str(value), "202")] == ids_of(path, any_id=True)
     with pytest.raises(RejectedRowError, match="Excel keeps 15 digits"):
-        IdRule(InputCounts(), any_id=True).one(LongNumber("1" * 16), "x")
+        IdRule(InputCounts(), any_id=True).parse_id(LongNumber("1" * 16), "x")
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,7 @@ def test_any_text_is_taken_line_by_line(tmp_path_factory: Any, text: str) -> Non
         ("from: 1, to: 2", "is not JSON: expecting value at column 1"),
         ('{"from": 1, "to": 2} {}', "is not JSON: extra data at column 22"),
         ('{"from": 1, "to": 2, "x": "a\tb"}', "is not JSON: invalid control character at"),
+        ('{"from": 1, "to": 2},', "has a comma after its object: each line must hold an object"),
         ('{"from": NaN, "to": 2}', "is not JSON: it holds NaN"),
         ('{"from": 1, "to": 2, "x": -Infinity}', "is not JSON: it holds -Infinity"),
         ('{"from": 1, "to": 2, "x": 1e999}', "holds 1e999, which is too large a number"),

@@ -21,8 +21,8 @@ from hypothesis import given, strategies as st
 
 from aiohubassoc import InputError, Pair
 from aiohubassoc.files.byte_source import ByteSource, open_source
-from aiohubassoc.files.merged_header import MergedHeader
 from aiohubassoc.files.pairs import PairTable
+from aiohubassoc.files.table import MergedHeader
 from tests.files.reading import file_of, layout, refusal_of, standard_input
 
 CSV = "from_id,to_id\n1,2\n3,4\n"

@@ -21,7 +21,7 @@ from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import InputError, Pair
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.parquet_decoder import encoded_messages
+from aiohubassoc.files.parquet_reader import encoded_messages
 from aiohubassoc.files.record import Record
 from tests.files.reading import counts_of, file_of, ids_of, layout, problems_of, refusal_of, rows_of
 
@@ -344,7 +344,7 @@ def _children() -> list[int]:
     tasks = Path("/proc/self/task").glob("*/children")
     found = [int(pid) for task in tasks for pid in task.read_text().split()]
     names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in found}
-    return [pid for pid, name in names.items() if b"parquet_decoder" in name]
+    return [pid for pid, name in names.items() if b"parquet_reader" in name]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="others do not bound a process's memory")
@@ -390,7 +390,7 @@ def test_the_process_ends_when_nobody_reads(tmp_path: Path) -> None:
     path = _file(tmp_path, {"from_id": ids, "to_id": ids})
     with Path(path).open("rb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "aiohubassoc.files.parquet_decoder"],
+            [sys.executable, "-m", "aiohubassoc.files.parquet_reader"],
             stdin=file,
             stdout=subprocess.PIPE,
         )

@@ -10,13 +10,14 @@ import pytest
 
 from aiohubassoc import OptionsError, Pair
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.parquet_results import (
+from aiohubassoc.files.results import (
+    FailuresFile,
     ParquetResults,
+    RowResult,
     check_results_format,
     open_results,
     results_format,
 )
-from aiohubassoc.files.results import FailuresFile, RowResult
 from tests.files.reading import layout
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def test_columns_of_one_name_are_told_apart(tmp_path: Path) -> None:
 
 def test_memory_is_flat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No more than a row group of the rows is kept, whatever their number."""
-    monkeypatch.setattr("aiohubassoc.files.parquet_results._GROUP_ROWS", 500)
+    monkeypatch.setattr("aiohubassoc.files.results._GROUP_ROWS", 500)
 
     def peak(count: int) -> int:
         tracemalloc.start()
@@ -141,7 +142,7 @@ def test_the_name_shows_the_format(tmp_path: Path, name: str, format_: str) -> N
 
 def test_without_the_extra_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything is sent; other formats need nothing."""
-    monkeypatch.setattr("aiohubassoc.files.parquet_results.find_spec", lambda _: None)
+    monkeypatch.setattr("aiohubassoc.files.results.find_spec", lambda _: None)
     with pytest.raises(OptionsError, match=r"f.parquet: .* pip install 'aiohubassoc\[parquet\]'"):
         check_results_format("f.parquet", "parquet")
     check_results_format("f.csv", "csv")

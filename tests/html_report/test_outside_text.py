@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiohubassoc.html_report.outside_text import make_visible
+from aiohubassoc.html_report.page import make_visible
 
 
 @pytest.mark.parametrize(

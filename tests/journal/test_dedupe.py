@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, strategies as st
 
 from aiohubassoc import Pair
-from aiohubassoc.journal.dedupe import SeenPairs
+from aiohubassoc.journal.known_pairs import SeenPairs
 from aiohubassoc.journal.row_codec import make_place
 
 ids = st.sampled_from(["1", "2", "12", "01"])

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import Journal, JournalError, Pair, Status
-from aiohubassoc.journal.report_reader import ReportReader
-from aiohubassoc.journal.schema import LOCK, is_in_use, plainly
+from aiohubassoc.journal.reader import ReportReader
+from aiohubassoc.journal.schema import LOCK, is_in_use, to_storage_error
 from tests.fakes.transport import error, pair
 from tests.journal.conftest import run
 
@@ -177,5 +177,5 @@ def test_a_lock_that_is_damaged_is_locked_by_nobody(
 )
 def test_what_a_damaged_database_says_is_not_shown(tmp_path: Path, problem: str) -> None:
     """Neither its columns nor what stands in them."""
-    said = str(plainly(tmp_path, sqlite3.OperationalError(problem)))
+    said = str(to_storage_error(tmp_path, sqlite3.OperationalError(problem)))
     assert said == f"the run folder {tmp_path}: journal.db is damaged"
