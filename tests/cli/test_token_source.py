@@ -220,9 +220,7 @@ def test_a_command_that_gives_no_token(command: str, reported: str) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="a file without end")
 def test_a_file_without_end() -> None:
     """Its beginning is read."""
-    with pytest.raises(
-        OptionsError, match="/dev/zero has more than 64 kB: it must contain the access"
-    ):
+    with pytest.raises(OptionsError, match="/dev/zero has more than 64 kB: it must"):
         read_token(TokenOptions(token_file="/dev/zero"))
 
 
