@@ -50,6 +50,8 @@ _NOT_RUN: Final = re.compile(r"^(simulate|demo)\b|[|<>;]|\.\.\.|/run/|/var/|--uv
 # What stands for programs that a page pipes from; None for those that every system has.
 _PROGRAMS: Final = {
     "printf": None,
+    "aws": "printf 'from_id,to_id\\n101,201\\n102,202\\n' | gzip",
+    "gcloud": "printf 'from_id,to_id\\n101,201\\n102,202\\n'",
     "pass": "echo simulated-token",
     "psql": "printf 'contact_id,company_id\\n101,201\\n102,202\\n'",
 }
