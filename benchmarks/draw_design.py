@@ -133,7 +133,7 @@ def make_picture() -> str:
         _arrow("M140", "372H160"),
         _arrow("M278", "358H298"),
         _arrow("M300", "372H280"),
-        *_group((12, 432, 416, 112), "decide", "no await, no clock, no I/O", 226),
+        *_group((12, 432, 416, 112), "decide", "no await, no clock, no I/O", 232),
         *_box("box", (24, 462, 116, 70), "_quota", "when the next", "call may go"),
         *_box("box", (162, 462, 116, 70), "_protocol", "what is sent, what", "a response means"),
         *_box("box", (300, 462, 116, 70), "_batching", "who shares a call,", "who is at fault"),

@@ -4,11 +4,13 @@ Runs the commands of the documentation and writes what they print below them.
     python docs/show_output.py              writes it into the pages
     python docs/show_output.py --check      names the pages that are out of date; exit code 1
 
-A page takes part that has the line "% docs/show_output.py runs these commands" in it. In its blocks
-of ```console each line that begins with "$ aiohubassoc" is run, in order, in a new folder with the
-files of `make_files`, against a simulated portal whose address is then shown as HubSpot's. Not run
-are blocks below a line "% not run", lines for a shell (pipes), commands that run until Ctrl-C and
-those that read files of other systems: what stands below them stays as it is.
+A page takes part that has the line "% docs/show_output.py runs these commands" in it (README: as a
+comment of HTML). In its blocks of ```console each line that begins with "$ aiohubassoc" is run, in
+order, in a new folder with the files of `make_files`, against a simulated portal whose address is
+then shown as HubSpot's. A line "..." in an output stands for lines left out. A line for a shell is
+run if it begins with one of `_PROGRAMS`. Not run are blocks below a line "% not run", other lines
+for a shell, commands that run until Ctrl-C, and those that need a folder of another machine: what
+stands below them stays as it is.
 tests/docs/test_show_output.py compares; times, dates, and ids of requests may differ.
 """
 
@@ -20,6 +22,7 @@ import io
 import os
 import re
 import shlex
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -33,19 +36,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT: Final = Path(__file__).parents[1]
-_MARK: Final = "% docs/show_output.py runs these commands\n"
+_MARK: Final = "docs/show_output.py runs these commands"
 PAGES: Final = tuple(
     page
-    for page in sorted((ROOT / "docs").rglob("*.md"))
-    if "_build" not in page.parts and _MARK in page.read_text(encoding="utf-8")
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+    if "_build" not in page.parts
+    and re.search(rf"^(% |<!-- ){_MARK}( -->)?$", page.read_text(encoding="utf-8"), re.MULTILINE)
 )
 # "% not run" above a block leaves it as it is.
 _BLOCK: Final = re.compile(r"^(?<!^% not run\n)(```console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # For a shell, without an end, of another machine, or a minute of work.
-_NOT_RUN: Final = re.compile(r"[|<>;]|\.\.\.|--token-|/run/|/var/|--uvloop|\b(simulate|demo)( |$)")
+_NOT_RUN: Final = re.compile(r"^(simulate|demo)\b|[|<>;]|\.\.\.|/run/|/var/|--uvloop")
+# What stands for programs that a page pipes from; None for those that every system has.
+_PROGRAMS: Final = {
+    "printf": None,
+    "aws": "printf 'from_id,to_id\\n101,201\\n102,202\\n' | gzip",
+    "gcloud": "printf 'from_id,to_id\\n101,201\\n102,202\\n'",
+    "pass": "echo simulated-token",
+    "psql": "printf 'contact_id,company_id\\n101,201\\n102,202\\n'",
+}
 _PORTAL: Final = (
     (re.compile(r"Portal: http://127\.0\.0\.1:\d+"), "Portal: api.hubapi.com"),
     (re.compile(r"http://127\.0\.0\.1:\d+"), "https://api.hubapi.com"),
+    (re.compile(r"\b127\.0\.0\.1:\d+"), "api.hubapi.com"),
     (re.compile(r", HUBSPOT_BASE_URL\)"), ")"),
 )
 _VARYING: Final = (
@@ -58,13 +71,20 @@ _VARYING: Final = (
     (re.compile(r"\b[\d,.]+ pairs/s"), "SPEED"),
     (re.compile(r"[\d,]+ of [\d,]+ responses were errors \([\d.]+%\)"), "ERROR SHARE"),
     (re.compile(r"\bprocess \d+"), "PROCESS"),
+    (re.compile(r"\b[0-9a-f]{16}\b"), "RUN"),
     (re.compile(r"(\"seconds\": )[\d.]+"), r"\1SECONDS"),
     (re.compile(r"[\d,]+ of [\d,]+ calls left"), "CALLS LEFT"),
+)
+# This Python's aiohubassoc in a shell.
+_SHELL_COMMAND: Final = (
+    f"aiohubassoc() {{ PYTHONPATH={shlex.quote(str(ROOT))} "
+    f'{shlex.quote(sys.executable)} -W ignore -m aiohubassoc "$@"; }}'
 )
 # A portal that lets commands be quick, with the records 1 to 1,000 of every type.
 _USUAL: Final = PortalSettings(quota_limit=2000, quota_window=10.0, records_up_to=1000, seed=3)
 # What a page shows that the usual portal does not do.
 _PORTALS: Final = {
+    "README.md": PortalSettings(daily_limit=625_000, records_up_to=1000),
     "check.md": PortalSettings(
         scopes=(
             "crm.objects.contacts.write",
@@ -118,6 +138,14 @@ def make_files(folder: Path) -> None:
     (folder / "latin.csv").write_bytes("from_id,to_id,name\n101,201,Jörg\n".encode("cp1252"))
     (folder / "january.csv").write_text("from_id,to_id\n101,201\n102,202\n", encoding="utf-8")
     (folder / "february.csv.gz").write_bytes(gzip.compress(b"from_id,to_id\n103,201\n104,203\n"))
+    (folder / "hubspot-token").write_text("simulated-token\n", encoding="utf-8")
+    (folder / "hubspot-token").chmod(0o600)
+    _make_program(folder / "notify", "cat > /dev/null")
+
+
+def _make_program(file: Path, script: str) -> None:
+    file.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    file.chmod(0o755)
 
 
 def run_page(text: str, base_url: str, folder: Path) -> str:
@@ -129,13 +157,18 @@ def run_page(text: str, base_url: str, folder: Path) -> str:
         # Each command with what stands below it.
         for part in re.split(r"^(?=\$ )", match[2], flags=re.MULTILINE):
             command, *shown = part.splitlines() or [""]
-            words = _runnable(command)
-            printed = shown if words is None else _clean(_run(words), folder)
-            is_same = normalize("\n".join(printed)) == normalize("\n".join(shown))
-            lines += [command, *(shown if is_same else printed)] if part else []
+            output = _run(command)
+            printed = shown if output is None else _clean(output, folder)
+            lines += [command, *(shown if _is_shown(printed, shown) else printed)] if part else []
         return "\n".join([match[1], *lines, "```"])
 
+    programs = folder / "programs"
+    programs.mkdir()
+    for name, script in _PROGRAMS.items():
+        if script is not None:
+            _make_program(programs / name, script)
     environment = {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "HUBSPOT_BASE_URL": base_url,
         "HUBSPOT_ACCESS_TOKEN": "simulated-token",
         "COLUMNS": "100",
@@ -161,15 +194,29 @@ def normalize(text: str) -> str:
     return text
 
 
-def _runnable(line: str) -> list[str] | None:
-    """Return the arguments of a command that can be run here; None for any other line."""
+def _is_shown(printed: list[str], shown: list[str]) -> bool:
+    """Return whether *shown* is the output, where a line "..." stands for any lines."""
+    lines = normalize("\n".join(shown)).splitlines()
+    pattern = "".join(r"(.*\n)*" if line == "..." else re.escape(line) + r"\n" for line in lines)
+    return re.fullmatch(pattern, "".join(f"{normalize(line)}\n" for line in printed)) is not None
+
+
+def _run(line: str) -> str | None:
+    """Run a command and return what it prints; None if it cannot be run here."""
     words = shlex.split(line.removeprefix("$ "), comments=True) if line[:2] == "$ " else []
+    if words and words[0] in _PROGRAMS:
+        script = f"{_SHELL_COMMAND}\n{line.removeprefix('$ ')}"
+        done = subprocess.run(  # noqa: S603 -- a line of our own pages
+            ["sh", "-c", script],  # noqa: S607 -- wherever it is
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return done.stdout
     if words[:1] != ["aiohubassoc"] or _NOT_RUN.search(shlex.join(words[1:])):
         return None
-    return words[1:]
-
-
-def _run(words: list[str]) -> str:
     out = io.StringIO()
     with (
         contextlib.redirect_stdout(out),
@@ -177,7 +224,7 @@ def _run(words: list[str]) -> str:
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", FutureWarning)  # of the end of v4, from a date on
-        run(words)
+        run(words[1:])
     return out.getvalue()
 
 

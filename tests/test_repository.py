@@ -7,6 +7,7 @@ import io
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -272,6 +273,50 @@ def test_issue_forms_are_yaml() -> None:
     """GitHub does not show invalid forms."""
     for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"):
         assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize(
+    ("script", "code", "message"),
+    [
+        (None, 0, "Audit left out: pip-audit is not installed. To install and run it: make audit"),
+        ("echo 'No known vulnerabilities found' >&2", 0, "Audit: no known vulnerabilities"),
+        ("echo 'a 1.0 CVE-1'; echo 'Found 1' >&2; exit 1", 2, "a 1.0 CVE-1"),
+        ("echo 'no connection' >&2; exit 1", 0, "Audit left out: no connection"),
+    ],
+)
+def test_an_audit_fails_a_check_only_if_it_finds_something(
+    script: str | None, code: int, message: str, tmp_path: Path
+) -> None:
+    """What is left out is named; what was found is shown; an audit is not repeated on one day."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    requirements = tmp_path / "requirements-dev.txt"
+    requirements.touch()
+    os.utime(requirements, (0, 0))
+    if script is not None:
+        programs = tmp_path / ".venv-judges" / "bin"
+        programs.mkdir(parents=True)
+        for name in ("python", "pip-audit"):
+            (programs / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+            (programs / name).chmod(0o755)
+
+    def audit() -> tuple[int, str]:
+        done = subprocess.run(
+            ["make", "--silent", "audit-if-possible"],  # noqa: S607 -- wherever it is
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, done.stdout.strip()
+
+    assert audit() == (code, message)
+    again = "Audit: done less than a day ago" if "no known" in message else message
+    assert audit() == (code, again)
+    os.utime(requirements, (2**32, 2**32))  # other versions since
+    assert audit() == (code, message)
 
 
 def test_git_hooks_use_no_network() -> None:

@@ -177,7 +177,7 @@ def _settings(run: FleetRun, portal: FleetPortal | None) -> tuple[tuple[str, str
     return (
         ("Portal", run.portal),
         ("State", run.state),
-        ("Quota", quota or "as HubSpot names it"),
+        ("Quota", quota or "as HubSpot reports it"),
         ("Submitted", f"{run.submitted_at:%Y-%m-%d %H:%M:%S %Z}"),
     )
 

@@ -219,7 +219,7 @@ def _settings(header: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     if command is None:
         return ()
     pace, send = command.pace, command.send
-    quota = pace.quota or "as HubSpot names it"
+    quota = pace.quota or "as HubSpot reports it"
     if pace.share < 1:
         quota += f", of it {pace.share:.0%}"
     settings = [("Quota", quota)]

@@ -77,7 +77,7 @@ def simulate(
 
     def ready(base_url: str) -> None:
         console.print(
-            f"A simulated HubSpot portal: {base_url}, {limit} calls. What it counts: "
+            f"A simulated HubSpot portal: {base_url}, quota {limit}. Its counts: "
             f"{base_url}/_portal/ledger"
         )
         console.print(

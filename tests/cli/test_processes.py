@@ -259,7 +259,7 @@ def test_simulate_serves_until_it_is_told_to_end() -> None:
     with started(*COMMAND, "simulate", "--port", "0", "--fault", "server_error_500=0.1") as process:
         assert process.stderr is not None
         line = process.stderr.readline()
-        found = re.search(r"(http://127\.0\.0\.1:\d+), 190/10s calls\.", line)
+        found = re.search(r"(http://127\.0\.0\.1:\d+), quota 190/10s\.", line)
         assert found, line
         with urllib.request.urlopen(f"{found[1]}/_portal/ledger", timeout=300) as answer:  # noqa: S310
             assert json.load(answer)["requests"] == 0

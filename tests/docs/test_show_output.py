@@ -23,9 +23,12 @@ pytestmark = pytest.mark.looptime(False)
 ROOT = Path(__file__).parents[2]
 MARK = "% docs/show_output.py runs these commands\n"
 PAGES = [
-    page.relative_to(ROOT).as_posix()
-    for page in sorted((ROOT / "docs").rglob("*.md"))
-    if "_build" not in page.parts and MARK in page.read_text(encoding="utf-8")
+    "README.md",
+    *(
+        page.relative_to(ROOT).as_posix()
+        for page in sorted((ROOT / "docs").rglob("*.md"))
+        if "_build" not in page.parts and MARK in page.read_text(encoding="utf-8")
+    ),
 ]
 
 
@@ -44,9 +47,10 @@ def test_what_commands_print_is_what_pages_show(name: str, script: ModuleType) -
     assert script.normalize(text) == script.normalize(shown)
 
 
-def test_there_are_pages_with_outputs() -> None:
+def test_there_are_pages_with_outputs(script: ModuleType) -> None:
     """Otherwise the test above would prove nothing."""
-    assert len(PAGES) >= 6
+    assert len(PAGES) >= 13
+    assert [page.relative_to(ROOT).as_posix() for page in script.PAGES] == PAGES
 
 
 def test_the_output_of_a_command_is_replaced(script: ModuleType, tmp_path: Path) -> None:
@@ -61,6 +65,37 @@ def test_the_output_of_a_command_is_replaced(script: ModuleType, tmp_path: Path)
     assert "$ aiohubassoc --version\n0." in shown
     assert "$ cat pairs.csv | aiohubassoc link -\nkept\n```" in shown
     assert "$ aiohubassoc --version\nkept too\n```" in shown
+
+
+def test_dots_stand_for_lines_left_out(script: ModuleType, tmp_path: Path) -> None:
+    """Every line that is shown is printed, in this order; else the whole output is written."""
+    page = "```console\n$ aiohubassoc plan nothing.csv --from contacts --to companies\n{}\n```\n"
+    folders = (tmp_path / name for name in "abcd")
+
+    def show(output: str) -> str:
+        folder = next(folders)
+        folder.mkdir()
+        shown: str = script.run_page(page.format(output), "http://127.0.0.1:9", folder)
+        return shown.removesuffix("\n```\n").partition("companies\n")[2]
+
+    whole = show("")
+    assert whole.startswith("aiohubassoc: cannot open nothing.csv")
+    assert show("...") == "..."
+    assert show(f"...\n{whole}\n...") == f"...\n{whole}\n..."
+    assert show("...\naiohubassoc: cannot open") == whole
+
+
+def test_a_line_for_a_shell_is_run_if_its_programs_are_known(
+    script: ModuleType, tmp_path: Path
+) -> None:
+    """Its output is that of both programs and of what they write to standard error."""
+    page = (
+        "```console\n$ printf 'from_id\\n1\\n' | "
+        "aiohubassoc plan - --from contacts --to companies # all\nold\n```\n"
+    )
+    shown = script.run_page(page, "http://127.0.0.1:9", tmp_path)
+    assert "old" not in shown
+    assert "has no column 'to_id'" in shown
 
 
 def test_the_example_of_the_page_for_agents_runs(tmp_path: Path) -> None:

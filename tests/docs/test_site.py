@@ -250,3 +250,13 @@ def test_options_are_not_broken_on_a_phone(monkeypatch: pytest.MonkeyPatch) -> N
     page = f'{begin}<span class="a-b">x</span> --skip-linked {long} a.csv{end}<p>--all</p>'
     kept = '<span class="word">--skip-linked</span>'
     assert keep_words(page) == page.replace("--skip-linked", kept)
+
+
+def test_long_urls_are_broken_behind_a_slash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the text; other code stays on one line."""
+    monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+    break_long_words = importlib.import_module("unbroken_words").break_long_words
+    short, long = "/".join(["word"] * 7), "/".join(["word"] * 8)
+    page = f'<span class="pre">{short}</span>/{long} <span class="pre">{long}</span>'
+    broken = f'<span class="pre long">{long.replace("/", "/<wbr>")}</span>'
+    assert break_long_words(page) == page.replace(f'<span class="pre">{long}</span>', broken)
