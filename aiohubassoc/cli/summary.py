@@ -35,7 +35,7 @@ def print_link_report(report: LinkReport, console: Console) -> None:
     seconds, pairs = max(report.seconds, 1e-9), report.pairs
     what = plural(report.total, "pair")
     if report.rows_left:
-        what = f"{report.done:,} of about {plural(report.input_rows or 0, 'row')}"
+        what = f"{report.rows_read:,} of about {plural(report.input_rows or 0, 'row')}"
     console.print(
         f"[bold]{what}[/] in {report.seconds:,.1f} s ({report.completed / seconds:,.1f} pairs/s)"
     )
