@@ -290,6 +290,9 @@ class _Selected:
         if run_folder.is_from_pipe(self._kept):
             self.missing = f"{command.names} was not read to its end"
             return
+        if (problem := run_folder.find_input_problem(command)) is not None:
+            self.missing = problem
+            return
         try:
             with PairTable(command.files, command.input) as table:
                 for _, pair in table:

@@ -570,3 +570,26 @@ def test_blanks_alone_name_nothing(
     result = command(*arguments)
     assert result.code == 2
     assert what in result.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("link", "pairs.csv", *TYPES, "--quota"),
+        ("plan", "pairs.csv", *TYPES, "--quota"),
+        ("link", "pairs.csv", *TYPES, "--via", "batch", "--batch-quota"),
+        ("verify", "pairs.csv", *TYPES, "--batch-quota"),
+        ("simulate", "--quota"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_quota_is_named_with_its_option(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """A command may have two of them."""
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", TOKEN)
+    monkeypatch.chdir(tmp_path)
+    write_pairs(tmp_path / "pairs.csv", 1)
+    result = command(*arguments, "190")
+    assert result.code == 2
+    assert f"{arguments[-1]}: '190' is neither a quota such as 190/10s nor one of" in result.err
