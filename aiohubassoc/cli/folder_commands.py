@@ -95,6 +95,8 @@ def _find_steps(reader: Reader, header: dict[str, Any]) -> list[str]:
     folder, is_at_end, steps = str(reader.folder), run_folder.is_complete(reader), []
     if not is_at_end and "inputs" in header:
         needs_input = run_folder.is_from_pipe(header) and not reader.is_read_to_its_end()
+        if any(session.ended_at is None for session in reader.sessions()[-1:]):
+            steps.append(f"If the disk of {folder} is full, free space on it first")
         steps.append(how_to_resume(folder, needs_input=needs_input))
     groups = [
         (name, message)
@@ -144,7 +146,8 @@ def _print(found: dict[str, Any], console: Console) -> None:
             end = f"ended {run['ended_at']}"
         else:
             is_last = run is found["runs"][-1]
-            end = "under way" if is_running and is_last else "killed"
+            is_under_way = is_running and is_last
+            end = "under way" if is_under_way else "killed, or its disk was full"
         stopped = f": {run['stopped']}" if run["stopped"] else ""
         line = f"  run {run['number']}: began {run['began_at']}, {end}{stopped}"
         console.print(line, markup=False)

@@ -82,8 +82,8 @@ def resume(
     with run_folder.open_folder(folder) as reader:
         if not reader.sessions():
             raise OptionsError(
-                f"no run of {folder} has begun: the first was killed at once. Give its command "
-                "again"
+                f"no run of {folder} has begun: the first was killed at once, or its disk was "
+                "full. Give its command again"
             )
         header = reader.header()
         command = run_folder.Command.from_header(header)
