@@ -13,7 +13,7 @@ from aiohubassoc.cli.hints import FailureCounts, after_failures, how_to_resume
 from aiohubassoc.cli.options import Flag, Flat, Json
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.sinks import check_folder_output
-from aiohubassoc.cli.summary import print_categories, print_count, print_portal
+from aiohubassoc.cli.summary import print_categories, print_portal, print_status
 from aiohubassoc.errors import AioHubAssocError, OptionsError, plural
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.results import (
@@ -131,8 +131,7 @@ def _print(found: dict[str, Any], console: Console) -> None:
         of = "" if rows is None else f", {about}"
         console.print(f"  input: {escape(', '.join(found['inputs']))}{of}")
     for name in ("linked", "partial", "failed", "unprocessed", "invalid"):
-        what = "rejected rows" if name == "invalid" else name
-        print_count(found[name], what, console)
+        print_status(found[name], name, console)
     categories = found["categories"]
     print_categories(
         ((one["count"], one["status"], one["category"], one["message"]) for one in categories),

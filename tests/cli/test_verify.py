@@ -134,7 +134,7 @@ def test_people_are_told_the_same(
         "        2  linked\n",
         "        7  missing: HubSpot does not have the link\n",
         "        1  repeat an earlier one\n",
-        "        1  rejected rows\n",
+        "        1  rejected row\n",
         "  line 4: missing, contacts:3 -> companies:100003: HubSpot does not have the link\n",
         "  ... and 2 more\n",
         "  line 11: from_id is '1e5'",
