@@ -12,6 +12,7 @@ from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._quota.batch_pacer import FIRST_QUOTA
 from aiohubassoc.arguments import checked_concurrency
 from aiohubassoc.cli import options
+from aiohubassoc.cli.hints import after_plan
 from aiohubassoc.cli.progress import duration
 from aiohubassoc.cli.report import ExitCode, LinkReport
 from aiohubassoc.cli.run_folder import Command, FolderOptions, LinkCall, check_folder
@@ -67,6 +68,7 @@ def plan(
     call = LinkCall(
         output=options.OutputOptions(json_=json_),
         folder=FolderOptions(run, retry_failed=retry_failed),
+        checks_account=True,
     )
     return print_plan(command, call, daily_limit=daily_limit)
 
@@ -119,6 +121,8 @@ def print_plan(command: Command, call: LinkCall, *, daily_limit: int | None) -> 
         print_result(result)
     else:
         _print(made, table, rows, command, stdout())
+        if made.calls:
+            print_lines([after_plan(command, call, rejected=made.invalid)], stdout())
     return ExitCode.SOME_FAILED if rows.invalid else ExitCode.ALL_LINKED
 
 

@@ -198,7 +198,7 @@ def _printed(console: Console) -> str:
         (1, "1 of 1 response was an error (|1  rejected row\n|1 pair of|by 1 call\n|1  repeats an"),
         (
             2,
-            "2 of 2 responses were errors (|2  rejected rows\n|2 pairs of|by 2 calls\n|2  repeat an",
+            "2 of 2 responses were errors (|2  rejected rows\n|2 pairs of|by 2 calls|2  repeat an",
         ),
     ],
 )
