@@ -319,6 +319,7 @@ def after_plan(command: Command, call: LinkCall, *, rejected: int) -> str:
         options["--via"] = "batch"
     if STDIN in command.files:
         sentence += ", give the input again"
+    options |= given(call.folder)
     return f"{sentence}: {compose('link', command.files, options)}"
 
 
@@ -326,6 +327,7 @@ def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) ->
     options = _list_run(command, call)
     if report.pairs.linked:
         options["--skip-linked"] = True  # it needs no call for what is linked by now
+    options |= given(call.folder)
     again = compose("link", command.files, options)
     steps = [
         f"To continue, give the input again: {again}"
@@ -338,7 +340,7 @@ def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) ->
 
 
 def _list_run(command: Command, call: LinkCall) -> dict[str, object]:
-    """Return the options of a run, without its limit and without secrets."""
+    """Return the options of a run, without its limit, its folder, and secrets."""
     options: dict[str, object] = {**given(command.input), **list_portal(command, call.token)}
     for group in (command.pace, command.check, command.send, call.output):
         options |= given(group)
@@ -348,4 +350,4 @@ def _list_run(command: Command, call: LinkCall) -> dict[str, object]:
         options["--uvloop"] = True
     if not (call.checks_account or command.portal.simulate):
         options["--no-check"] = True
-    return options | given(call.folder)
+    return options
