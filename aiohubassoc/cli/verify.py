@@ -128,8 +128,8 @@ def verify(
         ]
         counts = reader.counts()
         left_out = sum(count for one, count in counts.items() if one not in statuses)
-        table = run_folder.FolderTable(reader, statuses)
-        return _verify(command, table, token, output, folder, left_out=left_out)
+        pairs = run_folder.FolderTable(reader, statuses)
+        return _verify(command, pairs, token, output, folder, left_out=left_out)
 
 
 class VerifyRun(Runner):

@@ -205,9 +205,9 @@ def _printed(console: Console) -> str:
 def test_the_summary_of_one_has_no_plurals(count: int, expected: str) -> None:
     """Of a run that links, and of one that reads back."""
     console = _console()
-    calls = {"responses": count, "error_responses": count}
-    print_link_report(_linked(invalid=count, **calls), console)
-    verified = _verified(invalid=count, linked=count, **calls)
+    linked = _linked(invalid=count, responses=count, error_responses=count)
+    print_link_report(linked, console)
+    verified = _verified(invalid=count, linked=count, responses=count)
     verified.duplicates = count
     print_verify_report(verified, "a.csv", console)
     printed = _printed(console)
