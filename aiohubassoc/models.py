@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic
 
 import attrs
 
-from aiohubassoc.errors import AioHubAssocError, ApiError, PreviousFailureError
+from aiohubassoc.errors import AioHubAssocError, ApiError, PreviousFailureError, plural
 from aiohubassoc.pair import Pair, TagT
 from aiohubassoc.replies import DefaultAssociations
 
@@ -171,9 +171,10 @@ class BulkLinkError(AioHubAssocError):
     _label = "BULK_LINK"
 
     def __str__(self) -> str:
-        text = f"{self.not_linked} of {self.total} pairs are not linked"
+        verb = "is" if self.not_linked == 1 else "are"
+        text = f"{self.not_linked:,} of {plural(self.total, 'pair')} {verb} not linked"
         if not self.input_complete:
-            text += f". Only these {self.total} were read, not the rest of the input"
+            text += ". The input was not read to its end"
         if self.stopped is not None:
             text += f". The run stopped: {self.stopped}"
         if not self.failures:

@@ -69,7 +69,10 @@ _VARYING: Final = (
     ),
     (re.compile(r"\b[\d,]+\.\d+ s\b"), "SECONDS"),
     (re.compile(r"\b[\d,.]+ pairs/s"), "SPEED"),
-    (re.compile(r"[\d,]+ of [\d,]+ responses were errors \([\d.]+%\)"), "ERROR SHARE"),
+    (
+        re.compile(r"[\d,]+ of [\d,]+ responses? (were errors|was an error) \([\d.]+%\)"),
+        "ERROR SHARE",
+    ),
     (re.compile(r"\bprocess \d+"), "PROCESS"),
     (re.compile(r"\b[0-9a-f]{16}\b"), "RUN"),
     (re.compile(r"(\"seconds\": )[\d.]+"), r"\1SECONDS"),

@@ -147,10 +147,10 @@ def test_refused_alike_shows_count_and_last_refusal() -> None:
 
 def test_a_bulk_error_shows_the_first_failure() -> None:
     """Without failures the message has only the counts."""
-    assert "1 of 5 pairs are not linked; the first: a:1 -> b:2: failed: 409" in str(
+    assert "1 of 5 pairs is not linked; the first: a:1 -> b:2: failed: 409" in str(
         BulkLinkError((FAILURE,), 1, 5)
     )
-    assert "1 of 5 pairs are not linked" == str(BulkLinkError((), 1, 5))
+    assert "1 of 5 pairs is not linked" == str(BulkLinkError((), 1, 5))
 
 
 def test_errors_can_be_raised_from_and_noted() -> None:

@@ -217,10 +217,14 @@ def _association_limits(
     from_type, to_type = types
     if limits.at_limit is None:
         return _unknown(name, responses.get("limits"))
-    links = "their limit of" if limits.limit is None else f"the limit of {limits.limit:,}"
+    links = (
+        "their limit of links"
+        if limits.limit is None
+        else f"the limit of {errors.plural(limits.limit, 'link')}"
+    )
     samples = f" (such as {', '.join(limits.samples[:5])})" if limits.samples else ""
     near = f"; near it: {limits.near_limit:,}" if limits.near_limit else ""
-    text = f"{from_type} at {links} links to {to_type}: {limits.at_limit:,}{samples}{near}"
+    text = f"{from_type} at {links} to {to_type}: {limits.at_limit:,}{samples}{near}"
     if not limits.at_limit:
         return _ok(name, text)
     return _failed(name, text, "Leave their pairs out, or remove links of them in HubSpot.")

@@ -15,6 +15,7 @@ import attrs
 from aiohubassoc._batching.error_ids import find_ids, parse_kind
 from aiohubassoc._protocol.codec import ERRORS_AT_ONCE
 from aiohubassoc._protocol.links import RecordLinks
+from aiohubassoc.errors import plural
 from aiohubassoc.replies import StandardError
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _undescribed(reply: LinksReply, most: int) -> list[StandardError]:
     """Return an error for each that HubSpot counts and does not describe, *most* at most."""
     counted, described = reply.num_errors or 0, len(reply.errors)
     count = most if counted < 0 else min(counted - described, most)
-    text = f"HubSpot counts {counted:,} errors in its response and describes {described:,}"
+    text = f"HubSpot counts {plural(counted, 'error')} in its response and describes {described:,}"
     return [StandardError(message=text)] * count
 
 

@@ -66,7 +66,7 @@ class LookupRequest:
     records: Sequence[tuple[str, str | None]]
 
     def __str__(self) -> str:
-        return f"the links of {len(self.records):,} {self.types[0]} to {self.types[1]}"
+        return f"the links of {plural(len(self.records), 'record')} from {' to '.join(self.types)}"
 
 
 @attrs.frozen

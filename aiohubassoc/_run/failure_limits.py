@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from aiohubassoc.errors import ApiError, PartialFailureError, RefusedAlikeError, RunStoppedError
+from aiohubassoc.errors import (
+    ApiError,
+    PartialFailureError,
+    RefusedAlikeError,
+    RunStoppedError,
+    plural,
+)
 from aiohubassoc.models import Status
 from aiohubassoc.pair import canonical_id
 
@@ -145,7 +151,7 @@ class FailureLimits:
         if status is not _LINKED and self._most is not None:
             self._count += 1
             if self._count >= self._most:
-                return RunStoppedError(f"{self._count} pairs failed")
+                return RunStoppedError(f"{plural(self._count, 'pair')} failed")
         if is_refusal and status is Status.FAILED and outcome.error is not None:
             error = self.streak.refused(outcome.pair, outcome.error)
             is_new = self.streak.length == 1

@@ -6,7 +6,7 @@ import contextlib
 import io
 import warnings
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, cast, get_args
 
 import cyclopts
 from cyclopts import App
@@ -151,6 +151,7 @@ def make_app() -> App:
         suppress_keyboard_interrupt=False,
         exit_on_error=False,
         print_error=False,
+        config=_check_whole_numbers,
     )
     for name, help_ in _COMMANDS:
         own = [example for example in _EXAMPLES if example.split()[0] == name]
@@ -226,6 +227,21 @@ def _check_values(arguments: Sequence[str]) -> None:
         what = option if one else before
         name = what if what.startswith("--") else "an argument"
         raise OptionsError(f"{name} is empty: a variable of the shell may not be set")
+
+
+def _check_whole_numbers(
+    _: App, __: tuple[str, ...], arguments: cyclopts.ArgumentCollection
+) -> None:
+    """Raise OptionsError for a whole number that is none: cyclopts would round a fraction."""
+    for one in arguments:
+        if int not in {one.hint, *get_args(one.hint)}:
+            continue
+        for token in one.tokens:
+            try:
+                int(token.value)
+            except ValueError:
+                message = f"{one.name} must be a whole number, not {token.value!r}"
+                raise OptionsError(message) from None
 
 
 def _parse(app: App, arguments: Sequence[str]) -> tuple[Callable[[], int | None], object]:

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import attrs
-from cyclopts import Parameter
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -26,23 +25,7 @@ from aiohubassoc.fleet.worker import check_worker
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from cyclopts import Token
-
 _T = TypeVar("_T")
-
-
-def _to_run_number(_: object, tokens: Sequence[Token]) -> int:
-    """Return the number of a run; a fraction is not rounded to the number of another run."""
-    text = tokens[0].value
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"RUN must be the number of a run, such as 7, not {text!r}") from None
-
-
-RunNumber: Final = Parameter(converter=_to_run_number)
-"""Of an argument that is the number of a run."""
-
 _DATABASE: Final = "AIOHUBASSOC_DATABASE"
 _PORTALS: Final = "AIOHUBASSOC_PORTALS"
 _WATCH_SECONDS: Final = 1.0
@@ -63,7 +46,7 @@ class DatabaseOptions:
     database: str | None = None
 
     def url(self) -> str:
-        if url := self.database or os.environ.get(_DATABASE, "").strip():
+        if url := _given_or_set(self.database, _DATABASE):
             return url
         raise OptionsError(f"no database: give --database, or set {_DATABASE}")
 
@@ -90,7 +73,7 @@ class PortalsOptions:
     @property
     def files(self) -> list[str]:
         """That file, if there is one."""
-        path = self.portals or os.environ.get(_PORTALS, "").strip()
+        path = _given_or_set(self.portals, _PORTALS)
         return [path] if path else []
 
     def load(self) -> dict[str, FleetPortal]:
@@ -119,6 +102,11 @@ class WorkerOptions:
     dead_after: float = 30.0
     drain_timeout: float = 5.0
     no_listen: Flag = False
+
+
+def _given_or_set(given: str | None, variable: str) -> str:
+    """Return an option's value, else the variable's; blanks alone are none."""
+    return given if given and not given.isspace() else os.environ.get(variable, "").strip()
 
 
 def init(*, database: Annotated[DatabaseOptions, Flat] = DatabaseOptions()) -> int:
@@ -158,7 +146,7 @@ def worker(
 
 
 def status(
-    run: Annotated[int | None, RunNumber] = None,
+    run: int | None = None,
     /,
     *,
     database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
@@ -190,7 +178,7 @@ def status(
 
 
 def cancel(
-    run: Annotated[int, RunNumber],
+    run: int,
     /,
     *,
     database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
@@ -215,7 +203,7 @@ def cancel(
 
 
 def resume(
-    run: Annotated[int, RunNumber],
+    run: int,
     /,
     *,
     retry_failed: Flag = False,

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc.cli.fleet import DatabaseOptions, PortalsOptions, RunNumber
+from aiohubassoc.cli.fleet import DatabaseOptions, PortalsOptions
 from aiohubassoc.cli.folder_commands import PAIR_COLUMNS, ExportOptions, to_result
 from aiohubassoc.cli.hints import compose
 from aiohubassoc.cli.options import Flat
@@ -38,7 +38,7 @@ _STATES = {RunState.DONE: "complete", RunState.RUNNING: "running"}
 
 
 def export(
-    run: Annotated[int, RunNumber],
+    run: int,
     /,
     *,
     rows: Annotated[ExportOptions, Flat] = ExportOptions(),
@@ -80,7 +80,7 @@ def export(
 
 
 def report(
-    run: Annotated[int, RunNumber],
+    run: int,
     /,
     *,
     output: Annotated[str, Parameter(name=["--output", "-o"])],

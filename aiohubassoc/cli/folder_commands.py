@@ -13,7 +13,7 @@ from aiohubassoc.cli.hints import FailureCounts, after_failures, how_to_resume
 from aiohubassoc.cli.options import Flag, Flat, Json
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.sinks import check_folder_output
-from aiohubassoc.cli.summary import print_categories, print_count, print_portal
+from aiohubassoc.cli.summary import print_categories, print_portal, print_status
 from aiohubassoc.errors import AioHubAssocError, OptionsError, plural
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.results import (
@@ -95,6 +95,8 @@ def _find_steps(reader: Reader, header: dict[str, Any]) -> list[str]:
     folder, is_at_end, steps = str(reader.folder), run_folder.is_complete(reader), []
     if not is_at_end and "inputs" in header:
         needs_input = run_folder.is_from_pipe(header) and not reader.is_read_to_its_end()
+        if any(session.ended_at is None for session in reader.sessions()[-1:]):
+            steps.append(f"If the disk of {folder} is full, free space on it first")
         steps.append(how_to_resume(folder, needs_input=needs_input))
     groups = [
         (name, message)
@@ -129,8 +131,7 @@ def _print(found: dict[str, Any], console: Console) -> None:
         of = "" if rows is None else f", {about}"
         console.print(f"  input: {escape(', '.join(found['inputs']))}{of}")
     for name in ("linked", "partial", "failed", "unprocessed", "invalid"):
-        what = "rejected rows" if name == "invalid" else name
-        print_count(found[name], what, console)
+        print_status(found[name], name, console)
     categories = found["categories"]
     print_categories(
         ((one["count"], one["status"], one["category"], one["message"]) for one in categories),
@@ -144,7 +145,8 @@ def _print(found: dict[str, Any], console: Console) -> None:
             end = f"ended {run['ended_at']}"
         else:
             is_last = run is found["runs"][-1]
-            end = "under way" if is_running and is_last else "killed"
+            is_under_way = is_running and is_last
+            end = "under way" if is_under_way else "killed, or its disk was full"
         stopped = f": {run['stopped']}" if run["stopped"] else ""
         line = f"  run {run['number']}: began {run['began_at']}, {end}{stopped}"
         console.print(line, markup=False)
@@ -289,6 +291,9 @@ class _Selected:
         command = run_folder.Command.from_header(self._kept)
         if run_folder.is_from_pipe(self._kept):
             self.missing = f"{command.names} was not read to its end"
+            return
+        if (problem := run_folder.find_input_problem(command)) is not None:
+            self.missing = problem
             return
         try:
             with PairTable(command.files, command.input) as table:

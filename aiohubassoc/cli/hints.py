@@ -308,16 +308,23 @@ def suggest_type(named: str) -> str:
     return suggest(named, [one for one in _OBJECT_TYPES if one != named])
 
 
+def after_plan(command: Command, call: LinkCall, *, rejected: int) -> str:
+    """Return how to link what was planned; the input has so many *rejected* rows."""
+    options = _list_run(command, call)
+    sentence = "To link them"
+    if rejected and not command.check.skip_invalid:
+        sentence = "Fix the rejected rows, or link the others"
+        options["--skip-invalid"] = True
+    if given(command.send) and not command.send.makes_batch_calls:  # `link` would refuse them
+        options["--via"] = "batch"
+    if STDIN in command.files:
+        sentence += ", give the input again"
+    options |= given(call.folder)
+    return f"{sentence}: {compose('link', command.files, options)}"
+
+
 def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) -> list[str]:
-    options: dict[str, object] = {**given(command.input), **list_portal(command, call.token)}
-    for group in (command.pace, command.check, command.send, call.output):
-        options |= given(group)
-    if command.pace.shared_quota is not None:
-        options["--shared-quota"] = hide_password(command.pace.shared_quota)
-    if call.uvloop:
-        options["--uvloop"] = True
-    if not (call.checks_account or command.portal.simulate):
-        options["--no-check"] = True
+    options = _list_run(command, call)
     if report.pairs.linked:
         options["--skip-linked"] = True  # it needs no call for what is linked by now
     options |= given(call.folder)
@@ -330,3 +337,17 @@ def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) ->
     if not command.portal.simulate and call.folder.run is None:
         steps.append("With --run FOLDER a run can be resumed: aiohubassoc resume FOLDER")
     return steps
+
+
+def _list_run(command: Command, call: LinkCall) -> dict[str, object]:
+    """Return the options of a run, without its limit, its folder, and secrets."""
+    options: dict[str, object] = {**given(command.input), **list_portal(command, call.token)}
+    for group in (command.pace, command.check, command.send, call.output):
+        options |= given(group)
+    if command.pace.shared_quota is not None:
+        options["--shared-quota"] = hide_password(command.pace.shared_quota)
+    if call.uvloop:
+        options["--uvloop"] = True
+    if not (call.checks_account or command.portal.simulate):
+        options["--no-check"] = True
+    return options

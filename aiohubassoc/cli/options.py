@@ -84,7 +84,7 @@ class QuotaOptions:
 
     def parsed_quota(self) -> Quota | None:
         """Return the quota, None if none is given; raise OptionsError if it is not one."""
-        return None if self.quota is None else Quota.parse(self.quota)
+        return None if self.quota is None else parse_quota("--quota", self.quota)
 
 
 @attrs.frozen
@@ -166,12 +166,7 @@ class BatchOptions:
 
     def parsed_batch_quota(self) -> Quota | None:
         """Return the batch quota, None if none is given; raise OptionsError if it is not one."""
-        if self.batch_quota is None:
-            return None
-        try:
-            return Quota.parse(self.batch_quota)
-        except OptionsError as error:
-            raise OptionsError(f"--batch-quota: {error}") from None
+        return None if self.batch_quota is None else parse_quota("--batch-quota", self.batch_quota)
 
 
 @attrs.frozen
@@ -353,6 +348,14 @@ class OutputOptions(PrintOptions):
         super().check()
         if self.ordered and not self.stream:
             raise OptionsError("--ordered is for --stream: only there the order shows")
+
+
+def parse_quota(option: str, text: str) -> Quota:
+    """Return the quota that *option* gives; OptionsError: it is none."""
+    try:
+        return Quota.parse(text)
+    except OptionsError as error:
+        raise OptionsError(f"{option}: {error}") from None
 
 
 def check_stops(after_failures: int | None, after_alike: int) -> None:

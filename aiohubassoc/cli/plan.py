@@ -12,10 +12,11 @@ from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._quota.batch_pacer import FIRST_QUOTA
 from aiohubassoc.arguments import checked_concurrency
 from aiohubassoc.cli import options
+from aiohubassoc.cli.hints import after_plan
 from aiohubassoc.cli.progress import duration
 from aiohubassoc.cli.report import ExitCode, LinkReport
 from aiohubassoc.cli.run_folder import Command, FolderOptions, LinkCall, check_folder
-from aiohubassoc.cli.summary import print_count, print_invalid
+from aiohubassoc.cli.summary import print_count, print_invalid, print_status
 from aiohubassoc.cli.terminal import StorageError, print_lines, print_result, stdout
 from aiohubassoc.errors import OptionsError, plural
 from aiohubassoc.files.layout import Layout
@@ -67,6 +68,7 @@ def plan(
     call = LinkCall(
         output=options.OutputOptions(json_=json_),
         folder=FolderOptions(run, retry_failed=retry_failed),
+        checks_account=True,
     )
     return print_plan(command, call, daily_limit=daily_limit)
 
@@ -119,6 +121,8 @@ def print_plan(command: Command, call: LinkCall, *, daily_limit: int | None) -> 
         print_result(result)
     else:
         _print(made, table, rows, command, stdout())
+        if made.calls:
+            print_lines([after_plan(command, call, rejected=made.invalid)], stdout())
     return ExitCode.SOME_FAILED if rows.invalid else ExitCode.ALL_LINKED
 
 
@@ -143,7 +147,7 @@ def _print(
     )
     repeat = "repeats" if made.duplicates == 1 else "repeat"
     print_count(made.duplicates, f"{repeat} an earlier one: no call", console)
-    print_count(made.invalid, "rejected row" if made.invalid == 1 else "rejected rows", console)
+    print_status(made.invalid, "invalid", console)
     console.print(f"  {made.calls:>9,}  to send")
     known = "" if command.pace.quota is not None else " (give --quota for your account's limit)"
     console.print(
@@ -162,7 +166,7 @@ def _print(
     if made.daily_calls is None:
         console.print("The calls of a day are not known: --daily-limit, or a tier as --quota")
     else:
-        console.print(f"A day has {made.daily_calls:,} calls")
+        console.print(f"A day has {plural(made.daily_calls, 'call')}")
     if send.skip_linked or send.verify:
         console.print(
             "Links are read besides (--skip-linked, --verify), up to 1,000 records a call"
@@ -170,8 +174,8 @@ def _print(
     fan_out = made.largest_fan_out
     if fan_out is not None:
         console.print(
-            f"Record with most links: {fan_out.record}, {fan_out.pairs:,} {fan_out.other_type} "
-            "(compare with HubSpot's association limit)",
+            f"Record with most links: {fan_out.record}, {plural(fan_out.pairs, 'link')} to "
+            f"{fan_out.other_type} (compare with HubSpot's association limit)",
             markup=False,
         )
     console.print(

@@ -140,9 +140,14 @@ class _RowReport:
         return self.pairs.total + self.duplicates + self.invalid
 
     @property
+    def rows_read(self) -> int:
+        """How many rows were taken; one may hold no pair, or several. Of use after the run."""
+        return self.done if self.input_counts is None else self.input_counts.rows
+
+    @property
     def rows_left(self) -> int:
         """About how many rows were not read; 0 where that is not known."""
-        return max(0, (self.input_rows or 0) - self.done) if not self.input_complete else 0
+        return max(0, (self.input_rows or 0) - self.rows_read) if not self.input_complete else 0
 
     @property
     def goal(self) -> int | None:

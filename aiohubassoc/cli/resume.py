@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal, TypeVar  # noqa: F401 -- `SendOptions` is read here
 
 import attrs
@@ -11,8 +10,7 @@ from aiohubassoc.cli import options, run_folder
 from aiohubassoc.cli.hints import after_move
 from aiohubassoc.cli.link import link_pairs
 from aiohubassoc.cli.options import Flag, PaceOptions, SendOptions, Share
-from aiohubassoc.cli.terminal import print_lines, stderr
-from aiohubassoc.errors import OptionsError
+from aiohubassoc.errors import InputError, OptionsError
 
 _GroupT = TypeVar("_GroupT", PaceOptions, SendOptions)
 
@@ -84,8 +82,8 @@ def resume(
     with run_folder.open_folder(folder) as reader:
         if not reader.sessions():
             raise OptionsError(
-                f"no run of {folder} has begun: the first was killed at once. Give its command "
-                "again"
+                f"no run of {folder} has begun: the first was killed at once, or its disk was "
+                "full. Give its command again"
             )
         header = reader.header()
         command = run_folder.Command.from_header(header)
@@ -113,8 +111,8 @@ def resume(
         is_done = run_folder.is_complete(reader) and not retry_failed
         checks_account = not (no_check or command.portal.simulate or is_done)
         call = run_folder.LinkCall(token, output, given, uvloop, checks_account=checks_account)
-        if table is None and not all(Path(file).exists() for file in command.files):
-            print_lines([after_move(folder, command, token)], stderr())
+        if table is None and (problem := run_folder.find_input_problem(command)) is not None:
+            raise InputError(f"{problem}. {after_move(folder, command, token)}")
         return link_pairs(command, call, table)
 
 

@@ -305,11 +305,25 @@ def is_from_pipe(header: Mapping[str, Any]) -> bool:
     return any(one["size_bytes"] is None for one in header["inputs"])
 
 
+def find_input_problem(command: Command) -> str | None:
+    """
+    Return why the plain files of a run folder's command cannot be read again; None: they can.
+
+    What is a pipe by now is not opened: that would wait for somebody who writes to it.
+    """
+    for path in command.files:
+        if not Path(path).exists():
+            return f"cannot open {path}: No such file or directory"
+        if not Path(path).is_file():
+            return f"cannot read {path} again: it is no longer a plain file"
+    return None
+
+
 def estimate_rows(header: dict[str, Any]) -> int | None:
     """Return about how many rows the input has; None if that is not known any more."""
     try:
         command = Command.from_header(header)
-        if is_from_pipe(header):
+        if is_from_pipe(header) or find_input_problem(command) is not None:
             return None
         with PairTable(command.files, command.input) as table:
             return table.count_rows()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import Parameter
 
 from aiohubassoc import simulator
+from aiohubassoc.cli.options import parse_quota
 from aiohubassoc.cli.terminal import stderr
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.options import Quota
+
+if TYPE_CHECKING:
+    from aiohubassoc.options import Quota
 
 # 40 ms each way, log-normal: about what a client in another region of the same continent sees.
 _LATENCY: Final = simulator.Latency(
@@ -48,7 +51,7 @@ def simulate(
     """
     if not 0 <= port <= _LAST_PORT:
         raise OptionsError(f"--port must be 0 to {_LAST_PORT}, not {port}")
-    limit = Quota.parse(quota)
+    limit = parse_quota("--quota", quota)
     if not 0 <= latency <= _MOST_LATENCY:
         raise OptionsError(f"--latency must be 0 to {_MOST_LATENCY:g} seconds, not {latency:g}")
     if records_up_to is not None and records_up_to < 0:

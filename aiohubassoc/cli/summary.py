@@ -21,13 +21,10 @@ if TYPE_CHECKING:
 _SHOWN_LINES: Final = 20
 _TABLE_WIDTH: Final = 60  # columns; a narrower terminal gets lines
 _SHOWN_EXAMPLES: Final = 5
-# What is counted, and how it is called in one line.
-_COUNTED: Final = {
-    **{name: name for name in ("linked", "partial", "failed", "unprocessed", "skipped")},
-    "missing": "missing",
-    "unknown": "unknown",
-    "invalid": "rejected rows",
-}
+_COUNTED: Final = (
+    *("linked", "partial", "failed", "unprocessed", "skipped"),
+    *("missing", "unknown", "invalid"),
+)
 
 
 def print_link_report(report: LinkReport, console: Console) -> None:
@@ -35,16 +32,17 @@ def print_link_report(report: LinkReport, console: Console) -> None:
     seconds, pairs = max(report.seconds, 1e-9), report.pairs
     what = plural(report.total, "pair")
     if report.rows_left:
-        what = f"{report.done:,} of about {plural(report.input_rows or 0, 'row')}"
+        what = f"{report.rows_read:,} of about {plural(report.input_rows or 0, 'row')}"
     console.print(
         f"[bold]{what}[/] in {report.seconds:,.1f} s ({report.completed / seconds:,.1f} pairs/s)"
     )
     print_portal(report.portal, console)
     for name, count in report.counts().items():
-        print_count(count, "rejected rows" if name == "invalid" else name, console)
+        print_status(count, name, console)
     if pairs.error_responses:
+        verb = "was an error" if pairs.error_responses == 1 else "were errors"
         console.print(
-            f"{pairs.error_responses:,} of {pairs.responses:,} responses were errors "
+            f"{pairs.error_responses:,} of {plural(pairs.responses, 'response')} {verb} "
             f"({pairs.error_share:.1%}), {pairs.throttled:,} of them 429"
         )
     categories = []
@@ -68,8 +66,9 @@ def print_verify_report(report: VerifyReport, name: str, console: Console) -> No
     print_count(pairs.linked, "linked", console)
     print_count(pairs.missing, "missing: HubSpot does not have the link", console)
     print_count(pairs.unknown, "unknown: the link could not be read (reason below)", console)
-    print_count(report.duplicates, "repeat an earlier one", console)
-    print_count(report.invalid, "rejected rows", console)
+    repeat = "repeats" if report.duplicates == 1 else "repeat"
+    print_count(report.duplicates, f"{repeat} an earlier one", console)
+    print_status(report.invalid, "invalid", console)
     _print_examples(report.first_missing, pairs.missing, str(report.stopped), console)
     _print_examples(report.first_unknown, pairs.unknown, str(report.stopped), console)
     _print_end(report, console)
@@ -81,7 +80,7 @@ def log_end(
     """Log the end of a run, *what* took how long, as one line, where there is a log of JSON."""
     if terminal.emit_end is None:
         return
-    counts = [f"{result[key]:,} {name}" for key, name in _COUNTED.items() if result.get(key)]
+    counts = [f"{result[one]:,} {_name(one, result[one])}" for one in _COUNTED if result.get(one)]
     # `run` is the id of the run in each line of a log.
     line = {"run_folder" if key == "run" else key: _shorten(value) for key, value in result.items()}
     level = "INFO" if result["exit_code"] == 0 else "WARNING"
@@ -110,6 +109,17 @@ def print_count(count: int, what: str, console: Console) -> None:
     """Print a line of a list of counts; no line for 0."""
     if count:
         console.print(f"  {count:>9,}  {what}")
+
+
+def print_status(count: int, status: str, console: Console) -> None:
+    """Print how many pairs have a status, or how many rows are ``invalid``."""
+    print_count(count, _name(status, count), console)
+
+
+def _name(status: str, count: int) -> str:
+    if status != "invalid":
+        return status
+    return "rejected row" if count == 1 else "rejected rows"
 
 
 def print_categories(rows: Iterable[tuple[int, str, str, str]], console: Console) -> None:

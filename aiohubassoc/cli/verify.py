@@ -126,9 +126,10 @@ def verify(
             *run_folder.REPORTED_LINKED,
             *([Status.FAILED, Status.UNPROCESSED] if all_ else ()),
         ]
-        return _verify(
-            command, run_folder.FolderTable(reader, statuses), token, output, folder, all_=all_
-        )
+        counts = reader.counts()
+        left_out = sum(count for one, count in counts.items() if one not in statuses)
+        pairs = run_folder.FolderTable(reader, statuses)
+        return _verify(command, pairs, token, output, folder, left_out=left_out)
 
 
 class VerifyRun(Runner):
@@ -228,7 +229,7 @@ def _verify(
     output: VerifyOptions,
     folder: str | None = None,
     *,
-    all_: bool = False,
+    left_out: int = 0,
 ) -> int:
     check_outputs(
         {"--output": output.output, "--report": output.report, "--log-file": output.log_file},
@@ -238,7 +239,7 @@ def _verify(
     )
     with ExitStack() as stack:
         run = VerifyRun(Connection.open(stack, command, token), table, output)
-        if folder is not None and not all_:
+        if left_out:
             run.no_rows = (
                 f"No pair of {folder} is linked yet: nothing to read back. --all reads back every "
                 "pair"
@@ -246,8 +247,15 @@ def _verify(
         code = asyncio.run(run.run(run.connection.make_client()))
     is_kept = folder is not None and run.began and _keep_verification(Path(folder), run.report)
     steps = []
+    if left_out and run.report.pairs.total:
+        pairs = plural(left_out, "pair")
+        steps.append(
+            f"Not read back: {pairs} that the run has not linked. --all reads back every pair"
+        )
     if run.began and run.sinks.problem is None:
-        steps = after_verify(run.report, command, token, output.output, folder)
+        if output.output is not None and not run.report.rows_written:
+            steps.append(f"Wrote 0 rows to {output.output}")
+        steps += after_verify(run.report, command, token, output.output, folder)
     if run.began and run.prints_summary:
         print_verify_report(run.report, folder or table.name, run.console)
         print_lines(steps, run.console)

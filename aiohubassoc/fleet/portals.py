@@ -172,12 +172,19 @@ def _parse(path: Path, name: str, entry: Any) -> FleetPortal:  # noqa: ANN401 --
         values = dict(entry)
         for key in ("quota", "batch_quota"):
             if key in values:
-                values[key] = Quota.parse(values[key])
+                values[key] = _parse_quota(key, values[key])
         if "token_file" in values:
             values["token_file"] = str(path.parent / values["token_file"])
         return FleetPortal(name, **values)
     except OptionsError as error:
         raise OptionsError(f"{where}: {error}") from None
+
+
+def _parse_quota(key: str, text: str) -> Quota:
+    try:
+        return Quota.parse(text)
+    except OptionsError as error:
+        raise OptionsError(f"{key}: {error}") from None
 
 
 def _is_text(value: object) -> bool:

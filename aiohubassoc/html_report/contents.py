@@ -193,7 +193,7 @@ class Contents:
 
     @property
     def is_killed(self) -> bool:
-        """Whether the process of the last run was killed."""
+        """Whether the last run was killed, or could not write its end."""
         is_open = bool(self.sessions) and self.sessions[-1].ended_at is None
         return is_open and self.state != "running"
 

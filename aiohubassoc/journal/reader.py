@@ -82,7 +82,8 @@ class Session:
     Attributes:
         number: From 1.
         began_at: When; aware.
-        ended_at: When it ended in good order; None if it is under way or was killed.
+        ended_at: When it ended in good order; None if it is under way, was killed, or its
+            disk was full.
         is_of_folder: Whether it took its pairs from the folder itself.
         is_complete: Whether it read the input to its end; None: not known.
         stopped: Why it ended early; None if it did not.

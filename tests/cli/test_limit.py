@@ -164,3 +164,23 @@ def test_what_cannot_work(
     """Exit code 2, and the option."""
     result = command("link", pairs_file, *TYPES, *FAST, *options)
     assert (result.code, reported in result.err, result.out) == (2, True, "")
+
+
+@pytest.mark.parametrize(
+    ("companies", "read"), [("{}", 5), ("{};1{};2{}", 2)], ids=["one pair", "several pairs"]
+)
+def test_rows_left_are_rows_not_pairs(
+    link: Command, start_portal: StartPortal, tmp_path: Path, companies: str, read: int
+) -> None:
+    """A row may have nothing to link, or several pairs."""
+    start_portal()
+    export = tmp_path / "export.csv"
+    cells = ["" if row % 3 == 1 else companies.replace("{}", str(row)) for row in range(1, 31)]
+    rows = "".join(f"{row},{cell}\n" for row, cell in enumerate(cells, 1))
+    export.write_text(f"Record ID,Associated Company IDs\n{rows}", encoding="utf-8")
+    reported = link(export, "--json", "--limit", 3).reported
+    counted = (reported["total"], reported["input"]["rows"], reported["rows_left"])
+    assert counted == (3, read, 30 - read)
+    printed = link(export, "--limit", 3).out
+    assert f"{read} of about 30 rows in " in printed
+    assert f"About {30 - read} rows are left." in printed

@@ -182,7 +182,7 @@ def test_skip_invalid_goes_on_without_them(
     result = link(write_pairs(tmp_path / "pairs.csv", 3, "1e5,7\n"), "--skip-invalid")
     assert result.code == 1
     assert "3  linked" in result.out
-    assert "1  rejected rows" in result.out
+    assert "1  rejected row\n" in result.out
     assert "line 5: from_id is '1e5'" in result.out
 
 

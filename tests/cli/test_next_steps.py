@@ -514,8 +514,11 @@ def test_an_input_that_was_moved(
     link(pairs_file, "--run", folder)
     moved = pairs_file.rename(pairs_file.with_name("elsewhere.csv"))
     result = command("resume", folder)
-    assert (result.code, "No such file or directory" in result.err) == (2, True)
-    step = _step(result.err, "If it was moved: ")
+    assert result.code == 2
+    (line,) = result.err.splitlines()
+    problem, command_ = line.split(". If it was moved: aiohubassoc ")
+    assert problem.endswith("No such file or directory")
+    step = shlex.split(command_)
     assert step.count("FILE") == 1
     start_portal(instead_of=portal)
     again = command(*[str(moved) if word == "FILE" else word for word in step], "--json")
@@ -681,3 +684,60 @@ def test_the_demonstration_ends_with_commands(
         program, *arguments = shlex.split(line)
         assert program == "aiohubassoc"
         assert command(*arguments).code == 0
+
+
+# --- after a plan --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("plan", ()),
+        ("plan", ("--quota", "190/10s", "--concurrency", "5")),
+        ("plan", ("--batch-size", "7", "--batch-quota", "5/10s")),
+        ("plan", ("--from-column", "from_id", "--run", "runs/one", "--retry-failed")),
+        ("link", ("--dry-run", "--no-check", "--via", "batch", "--failures", "failed.csv")),
+    ],
+)
+def test_a_plan_ends_with_the_command_that_links(
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    name: str,
+    options: tuple[str, ...],
+) -> None:
+    """With the same options, in any order; options of batches need --via batch."""
+    start_portal()
+    monkeypatch.chdir(pairs_file.parent)
+    result = command(name, pairs_file, *TYPES, *options)
+    assert result.out.splitlines()[-1].startswith("To link them: ")
+    step = _step(result.out, "To link them: ")
+    via = ("--via", "batch") if "--batch-size" in options else ()
+    kept = [one for one in (*TYPES, *options, *via) if one != "--dry-run"]
+    assert (step[:2], sorted(step[2:])) == (["link", str(pairs_file)], sorted(kept))
+    assert command(*step).code == 0
+
+
+def test_a_plan_with_rejected_rows(
+    command: Command, start_portal: StartPortal, pairs_file: Path
+) -> None:
+    """Links the others with --skip-invalid; that works as it is typed."""
+    portal = start_portal()
+    with pairs_file.open("a", encoding="utf-8") as file:
+        file.write("x,1\n")
+    step = _step(
+        command("plan", pairs_file, *TYPES).out, "Fix the rejected rows, or link the others: "
+    )
+    assert command(*step, "--no-check").code == 1
+    assert portal.portal.ledger.links_total == 10
+
+
+def test_a_plan_of_nothing_links_nothing(command: Command, tmp_path: Path) -> None:
+    """No command is named where there is no pair; standard input has to be given again."""
+    empty = tmp_path / "empty.csv"
+    empty.write_text("from_id,to_id\n", encoding="utf-8")
+    assert "aiohubassoc link" not in command("plan", empty, *TYPES).out
+    printed = command("plan", "-", *TYPES, stdin=b"from_id,to_id\n1,2\n").out
+    assert "\nTo link them, give the input again: aiohubassoc link - --from " in printed

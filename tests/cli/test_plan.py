@@ -92,7 +92,7 @@ def test_people_are_told_the_same(plan: Command, pairs: Path) -> None:
         "In batches of 2,000, --via batch: 1 call, about 1 s (estimate: 1 s per call), at",
         "(estimate: 1 s per call), at 10 calls per 10 s at first\n",
         "A day has 625,000 calls\n",
-        "Record with most links: companies:100001, 1 contacts (compare with HubSpot's",
+        "Record with most links: companies:100001, 1 link to contacts (compare with HubSpot's",
         " (compare with HubSpot's association limit)\n",
         "Events: 20 associationChange events to each app that subscribes to them, two a link\n",
         "line 12: from_id is '1e5'",

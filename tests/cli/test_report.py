@@ -42,7 +42,12 @@ from aiohubassoc.cli.report import (
     verification_result,
 )
 from aiohubassoc.cli.signals import interruptible
-from aiohubassoc.cli.summary import print_categories, print_invalid, print_link_report
+from aiohubassoc.cli.summary import (
+    print_categories,
+    print_invalid,
+    print_link_report,
+    print_verify_report,
+)
 from aiohubassoc.cli.terminal import EscapingConsole
 from aiohubassoc.files.results import RowResult
 from tests.conftest import pass_time
@@ -187,6 +192,29 @@ def _printed(console: Console) -> str:
     return console.file.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (1, "1 of 1 response was an error (|1  rejected row\n|1 pair of|by 1 call\n|1  repeats an"),
+        (
+            2,
+            "2 of 2 responses were errors (|2  rejected rows\n|2 pairs of|by 2 calls|2  repeat an",
+        ),
+    ],
+)
+def test_the_summary_of_one_has_no_plurals(count: int, expected: str) -> None:
+    """Of a run that links, and of one that reads back."""
+    console = _console()
+    linked = _linked(invalid=count, responses=count, error_responses=count)
+    print_link_report(linked, console)
+    verified = _verified(invalid=count, linked=count, responses=count)
+    verified.duplicates = count
+    print_verify_report(verified, "a.csv", console)
+    printed = _printed(console)
+    for part in expected.split("|"):
+        assert part in printed
+
+
 def test_the_summary_tells_all() -> None:
     """Counts, an example with what was said and its line, and why it ended."""
     report = _linked(linked=1200, stopped=RunStoppedError("the daily quota is used up"))
@@ -202,7 +230,7 @@ def test_the_summary_tells_all() -> None:
     for expected in (
         "1,202 pairs in 10.0 s (120.1 pairs/s)",
         "    1,200  linked",
-        "        1  rejected rows",
+        "        1  rejected row",
         "line 7 of b.csv, contacts:1 -> companies:2: 400 BAD: no [such] record",
         "DUPLICATE",
         "line 8, contacts:1 -> companies:2: repeats line 7",

@@ -96,7 +96,8 @@ def test_after_a_kill_nothing_is_lost_and_what_is_linked_is_not_sent_again(
     assert status["process_id"] is None
     assert (status["runs"][0]["process_id"], status["runs"][0]["ended_at"]) == (process_id, None)
     printed = command("status", folder).out
-    assert ", killed" in printed
+    assert ", killed, or its disk was full\n" in printed
+    assert f"If the disk of {folder} is full, free space on it first\n" in printed
     assert f"To continue: aiohubassoc resume {folder}" in printed
     reported = command("resume", "--no-check", folder, "--json").reported
     assert (reported["linked"], reported["skipped"]) == (_COUNT - len(linked), len(linked))

@@ -244,3 +244,34 @@ def test_a_named_pipe_is_not_opened_again(
     reported = json.loads(out)
     assert (reported["linked"], reported.get("input_rows")) == (1 if name == "status" else 0, None)
     assert portal.portal.ledger.requests == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("status",), 0),
+        (("report", "--output", os.devnull), 0),
+        (("export",), 1),
+        (("resume", "--no-check"), 2),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else None,
+)
+def test_a_file_that_is_a_named_pipe_by_now_is_not_waited_for(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    folder: Path,
+    *,
+    arguments: tuple[str, ...],
+    code: int,
+) -> None:
+    """Nobody may ever write to it."""
+    start_portal()
+    assert link(pairs_file, "--run", folder, "--limit", 2).code == 0
+    pairs_file.unlink()
+    os.mkfifo(pairs_file)
+    result = command(*arguments, folder)
+    assert result.code == code
+    problem = f"cannot read {pairs_file} again: it is no longer a plain file"
+    assert (problem in result.err) == (code != 0)

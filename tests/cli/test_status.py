@@ -74,7 +74,7 @@ def test_people_are_told_the_same(
         f"input: {pairs_file}, about 11 rows\n",
         "        7  linked\n",
         "        3  failed\n",
-        "        1  rejected rows\n",
+        "        1  rejected row\n",
         "VALIDATION_ERROR",
         "run 1: began ",
         ", ended ",

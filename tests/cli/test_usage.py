@@ -516,3 +516,80 @@ def test_an_empty_argument(command: Command) -> None:
 def test_the_help_says_what_an_option_does(command: Command, name: str, expected: str) -> None:
     """In a sentence that stands by itself."""
     assert expected in " ".join(command(name, "--help").out.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("value", ["1.9", "2.0", "1e3", "many"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(
+            ("link", "pairs.csv", option)
+            for option in (
+                *("--limit", "--concurrency", "--batch-size", "--daily-limit"),
+                *("--stop-after-failures", "--stop-after-alike"),
+            )
+        ),
+        ("plan", "pairs.csv", "--daily-limit"),
+        ("resume", "folder", "--stop-after-alike"),
+        *(("simulate", option) for option in ("--port", "--records-up-to", "--seed")),
+        ("fleet", "submit", "acme", "pairs.csv", "--priority"),
+        ("fleet", "worker", "--max-runs"),
+    ],
+    ids=" ".join,
+)
+def test_a_whole_number_is_not_rounded(
+    command: Command, arguments: tuple[str, ...], value: str
+) -> None:
+    """A fraction is refused, in every command, with the option's name."""
+    result = command(*arguments, value)
+    assert result.code == 2
+    assert f"{arguments[-1]} must be a whole number, not '{value}'" in result.err
+
+
+@pytest.mark.parametrize("verb", ["status", "cancel", "resume", "export", "report"])
+def test_a_run_of_the_fleet_is_a_whole_number(command: Command, verb: str) -> None:
+    """A fraction is not rounded to the number of another run."""
+    result = command("fleet", verb, "0.6")
+    assert result.code == 2
+    assert "RUN must be a whole number, not '0.6'" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("fleet", "status", "--database", "   "), "no database"),
+        (("fleet", "portals", "--portals", " \t"), "no portals"),
+    ],
+)
+def test_blanks_alone_name_nothing(
+    command: Command, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], what: str
+) -> None:
+    """A variable of the shell may hold them; libpq would take its own default database."""
+    for name in ("AIOHUBASSOC_DATABASE", "AIOHUBASSOC_PORTALS"):
+        monkeypatch.delenv(name, raising=False)
+    result = command(*arguments)
+    assert result.code == 2
+    assert what in result.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("link", "pairs.csv", *TYPES, "--quota"),
+        ("plan", "pairs.csv", *TYPES, "--quota"),
+        ("link", "pairs.csv", *TYPES, "--via", "batch", "--batch-quota"),
+        ("verify", "pairs.csv", *TYPES, "--batch-quota"),
+        ("simulate", "--quota"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_quota_is_named_with_its_option(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """A command may have two of them."""
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", TOKEN)
+    monkeypatch.chdir(tmp_path)
+    write_pairs(tmp_path / "pairs.csv", 1)
+    result = command(*arguments, "190")
+    assert result.code == 2
+    assert f"{arguments[-1]}: '190' is neither a quota such as 190/10s nor one of" in result.err

@@ -133,8 +133,8 @@ def test_people_are_told_the_same(
         " s, by 1 call\n",
         "        2  linked\n",
         "        7  missing: HubSpot does not have the link\n",
-        "        1  repeat an earlier one\n",
-        "        1  rejected rows\n",
+        "        1  repeats an earlier one\n",
+        "        1  rejected row\n",
         "  line 4: missing, contacts:3 -> companies:100003: HubSpot does not have the link\n",
         "  ... and 2 more\n",
         "  line 11: from_id is '1e5'",
@@ -355,6 +355,26 @@ def test_a_run_folder_says_how_to_write_its_rows(
     start_portal(unmade_share=1.0)
     link(pairs_file, "--run", folder)
     assert f"aiohubassoc verify {folder} --output missing.csv" in command("verify", folder).out
+
+
+def test_a_run_folder_says_what_was_not_read_back(
+    link: Command, command: Command, start_portal: StartPortal, pairs_file: Path, folder: Path
+) -> None:
+    """Pairs that the run has not linked; with --all there are none."""
+    start_portal(records_up_to=100_007)
+    link(pairs_file, "--run", folder)
+    said = "Not read back: 3 pairs that the run has not linked. --all reads back every pair\n"
+    assert said in command("verify", folder).out
+    assert "Not read back" not in command("verify", folder, "--all").out
+
+
+def test_an_output_without_a_row_is_named(
+    verify: Command, start_portal: StartPortal, pairs_file: Path, tmp_path: Path
+) -> None:
+    """It has a header only."""
+    make(start_portal(), range(1, 11))
+    out = tmp_path / "rows.csv"
+    assert f"Wrote 0 rows to {out}\n" in verify(pairs_file, "--output", out).out
 
 
 def test_the_batch_quota_of_a_folder_is_kept(

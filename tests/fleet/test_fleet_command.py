@@ -147,7 +147,7 @@ def test_a_file_is_submitted_linked_and_exported(fleet_command: Command, tmp_pat
         (("status", "999"), "no run 999"),
         (("cancel", "999"), "no run 999"),
         (("export", "999"), "no run 999"),
-        (("cancel", "0.6"), "RUN must be the number of a run, such as 7, not '0.6'"),
+        (("cancel", "0.6"), "RUN must be a whole number, not '0.6'"),
         (("status", "1.0"), "not '1.0'"),
         (("export", "x"), "not 'x'"),
         (("submit", "acme", "no-such-file.csv", *TYPES), "no-such-file.csv"),

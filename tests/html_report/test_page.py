@@ -233,8 +233,9 @@ def test_known_values_are_shown(values: dict[str, Any], said: str) -> None:
 def test_a_killed_run_is_named() -> None:
     """The last run has no end, and no process uses the folder."""
     killed = [Session(1, 11, "1.0", NOON, None, False, None, None)]
-    assert "The last run was killed" in page(sessions=killed, state="unfinished").text
-    assert "The last run was killed" not in page(sessions=killed, state="running").text
+    named = "The last run was killed, or its disk was full"
+    assert named in page(sessions=killed, state="unfinished").text
+    assert named not in page(sessions=killed, state="running").text
 
 
 def test_batches_have_the_quota_of_calls_only() -> None:

@@ -272,7 +272,7 @@ def test_a_request_about_many_says_what_it_is() -> None:
     types = ("contacts", "companies")
     assert str(BatchRequest(types, [pair] * 1200)) == "1,200 pairs from contacts to companies"
     lookup = LookupRequest(types, [("1", None), ("2", "after")])
-    assert str(lookup) == "the links of 2 contacts to companies"
+    assert str(lookup) == "the links of 2 records from contacts to companies"
 
 
 @pytest.mark.parametrize(

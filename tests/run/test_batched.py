@@ -798,7 +798,10 @@ async def test_the_log_says_what_a_call_was_about(caplog: pytest.LogCaptureFixtu
     portal = FakePortal(script={"batch": [LOST], "read": [LOST]})
     await link(portal, pairs_of(3), skip_linked=True)
     assert "3 pairs from contacts to companies: attempt 1 failed, retrying in" in caplog.text
-    assert "the links of 3 contacts to companies: attempt 1 failed, retrying in" in caplog.text
+    assert (
+        "the links of 3 records from contacts to companies: attempt 1 failed, retrying in"
+        in caplog.text
+    )
     assert "token-1" not in caplog.text
 
 
