@@ -206,7 +206,7 @@ class _PipeReader(Thread):
     Reads a pipe, which may have no end, until it is closed.
 
     Args:
-        pipe: Without a buffer: closing one waits for whoever reads.
+        pipe: Without a buffer, with which closing it would wait for the read to end.
         is_tail: Whether the last bytes are kept; else the first, and no more is read.
     """
 

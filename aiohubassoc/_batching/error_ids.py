@@ -204,7 +204,7 @@ class Excerpts:
 
 
 class _Excerpt:
-    """One context, cut likewise; *named*: the ids in it, each with its kind."""
+    """One context, cut as by `Excerpts`; *named*: the ids in it, each with its kind."""
 
     def __init__(self, context: Context, known: Collection[str]) -> None:
         self._context = context

@@ -86,8 +86,9 @@ def _in_full(item: CheckItem, source: str, types: tuple[str, str]) -> CheckItem:
     if item.name == "token":
         return attrs.evolve(item, text=f"from {source}: {item.text}")
     if item.name == "object types" and item.cure is not None:
-        unknown = [one for one in types if standard_type(one) is None]
-        return attrs.evolve(item, cure=item.cure.rstrip(".") + (suggest_type(unknown[0]) or "."))
+        unknown = (one for one in types if repr(one) in item.text and standard_type(one) is None)
+        meant = suggest_type(next(unknown, ""))
+        return attrs.evolve(item, cure=item.cure.rstrip(".") + (meant or "."))
     return item
 
 

@@ -150,7 +150,7 @@ def link_pairs(
     Args:
         table: The pairs, where they are not read from the input any more.
     """
-    _check(command, call)
+    _check(command, call, reads_input=table is None)
     with ExitStack() as stack:
         connection = _connect(stack, command, call)
         keeps_outcomes = bool(call.folder.run or command.send.verify or call.output.report)
@@ -201,7 +201,9 @@ def link_pairs(
         return code
 
 
-def _check(command: run_folder.Command, call: run_folder.LinkCall) -> None:
+def _check(
+    command: run_folder.Command, call: run_folder.LinkCall, *, reads_input: bool = True
+) -> None:
     """Raise OptionsError for what does not go together, before anything is done."""
     options.check_input(command.input)
     output = call.output
@@ -213,7 +215,7 @@ def _check(command: run_folder.Command, call: run_folder.LinkCall) -> None:
     check_outputs(
         files, inputs=command.files, token_file=call.token.token_file, folder=call.folder.run
     )
-    call.token.check(command.files)
+    call.token.check(command.files if reads_input else ())
     if call.limit is not None and call.limit < 1:
         raise OptionsError(f"--limit must be 1 or more, not {call.limit}")
     for group in (call.folder, command.check, command.send, command.pace, output):

@@ -220,7 +220,7 @@ class _RowFile:
 
     Raises:
         StorageError: the file cannot be written; so for every method.
-        _OutputLostError: standard output was closed, which is the file if *path* is None; likewise.
+        _OutputLostError: standard output was closed, which is the file if *path* is None; so too.
     """
 
     def __init__(self, stack: ExitStack, path: str | None, names: Sequence[str]) -> None:

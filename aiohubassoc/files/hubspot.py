@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from aiohubassoc.files.ids import RejectedRowError, checked_text
-from aiohubassoc.files.limits import TYPE_CHARS, shown
+from aiohubassoc.files.ids import checked_text
 from aiohubassoc.pair import MOST_TYPE
 
 if TYPE_CHECKING:
@@ -173,8 +172,6 @@ class TypeNames:
         bare = text.strip()
         if not bare:
             return ""
-        if len(bare) > TYPE_CHARS:
-            raise RejectedRowError(f"{column} is {shown(bare)}, which is no object type")
         checked_text(bare, column, MOST_TYPE)
         standard = standard_type(bare)
         name = self._first.setdefault(standard, bare) if standard is not None else bare

@@ -12,7 +12,6 @@ COLUMNS: Final = 16_384  # of Excel's sheets
 # HubSpot's ids are 64-bit integers.
 ID_DIGITS: Final = 20
 ANY_ID_CHARS: Final = 256
-TYPE_CHARS: Final = 100
 # In one cell, and the pairs that the cells of one row make.
 CELL_IDS: Final = 100_000
 ROW_PAIRS: Final = 100_000

@@ -340,7 +340,6 @@ class Fleet:
         try:
             if checked:
                 await check_version(self._db)
-                checked = False
             yield self._db
         except psycopg.Error as error:
             raise FleetError(f"the fleet's database: {describe(error)}") from error

@@ -99,7 +99,7 @@ class Journal:
 
         Raises:
             JournalInUseError: another run is using it.
-            JournalMismatchError: it belongs to another job.
+            JournalMismatchError: it belongs to another job; a run also compares the portal.
             JournalError: it cannot be read.
         """
         if not self.is_there:
@@ -108,8 +108,11 @@ class Journal:
             header = reader.header()
         if is_in_use(self.folder):
             raise make_in_use_error(self.folder)
-        if not self._force:
-            compare_jobs(self.folder, header.get("job"), dict(self._job), header.get("names"))
+        had = header.get("job")
+        if not self._force and isinstance(had, dict):
+            # A client knows the portal, and compares it when the run begins.
+            job = {"portal": had.get("portal"), **self._job}
+            compare_jobs(self.folder, had, job, header.get("names"))
 
     def counts(self) -> dict[Status, int]:
         """

@@ -108,6 +108,7 @@ class PortalLedger:
         return errors / total if total else 0.0
 
     def open_request(self, *, is_batch: bool = False) -> None:
+        """Record that a request is in flight."""
         self.requests += 1
         self.open_requests += 1
         self.open_requests_peak = max(self.open_requests_peak, self.open_requests)
@@ -116,19 +117,23 @@ class PortalLedger:
             self.max_batch_in_flight = max(self.max_batch_in_flight, self._open_batches)
 
     def close_request(self, *, is_batch: bool = False) -> None:
+        """Record that the response to a request was sent, or never will be."""
         self.open_requests -= 1
         if is_batch:
             self._open_batches -= 1
 
     def record_connections(self, count: int) -> None:
+        """Record that *count* connections are open."""
         self.open_connections = count
         self.open_connections_peak = max(self.open_connections_peak, count)
 
     def record_types(self, from_type: str, to_type: str) -> None:
+        """Record the names that a call uses for its object types."""
         self.type_names[from_type] += 1
         self.type_names[to_type] += 1
 
     def record_seen(self, now: float, *, is_batch: bool) -> None:
+        """Record a request with a valid token."""
         (self._batches if is_batch else self._seen).add(now)
 
     def record_counted(self, now: float, kind: OperationKind, inputs: int) -> None:
@@ -153,6 +158,7 @@ class PortalLedger:
         self.windows[window] += 1
 
     def record_throttled(self, policy: str) -> None:
+        """Record a request that the rate limits refused."""
         self.throttled[policy] += 1
 
     def record_response(self, now: float, status: int, fault: str | None) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aiohubassoc.simulator.records import ObjectTypes
 from tests.cli.conftest import TOKEN, TYPES
 
 if TYPE_CHECKING:
@@ -100,6 +101,27 @@ def test_an_unknown_object_type(
     assert "'compnies'" in result.out
     (cure,) = [item["cure"] for item in result.reported["items"] if item["name"] == "object types"]
     assert cure.endswith("such as 2-1234567. Did you mean companies?")
+
+
+@pytest.mark.parametrize(("type_", "says"), [("leads", "'leads'"), ("x" * 128, "'xxx")])
+def test_an_unknown_object_type_without_a_similar_name(
+    command: Command,
+    start_portal: StartPortal,
+    monkeypatch: pytest.MonkeyPatch,
+    type_: str,
+    says: str,
+) -> None:
+    """One of HubSpot's own that the account lacks, or a long one: exit code 1, no other name."""
+    find = ObjectTypes.find
+    monkeypatch.setattr(
+        ObjectTypes, "find", lambda self, name: None if name == type_ else find(self, name)
+    )
+    url = start_portal().base_url
+    result = command("check", "--from", "contacts", "--to", type_, "--base-url", url, "--json")
+    assert (result.code, _states(result)["object types"]) == (1, "failed")
+    assert f"HubSpot does not know {says}" in result.out
+    (cure,) = [item["cure"] for item in result.reported["items"] if item["name"] == "object types"]
+    assert cure.endswith("such as 2-1234567.")
 
 
 def test_two_names_of_one_type_are_said_as_one(

@@ -278,6 +278,18 @@ def test_an_unknown_object_type_is_a_usage_error(
     assert portal.portal.ledger.requests <= 66
 
 
+@pytest.mark.parametrize("length", [128, 129])
+def test_a_long_object_type_is_a_usage_error(
+    command: Command, start_portal: StartPortal, tmp_path: Path, length: int
+) -> None:
+    """One that no request can have, and one that HubSpot does not know."""
+    start_portal()
+    pairs = write_pairs(tmp_path / "pairs.csv", 1)
+    result = command("link", pairs, "--from", "x" * length, "--to", "companies", *FAST)
+    assert result.code == 2
+    assert "object type" in result.err
+
+
 def test_a_duplicate_is_skipped(link: Command, start_portal: StartPortal, tmp_path: Path) -> None:
     """It names the line that it repeats, counts in the total and is no failure."""
     portal = start_portal()

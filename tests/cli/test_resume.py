@@ -11,7 +11,7 @@ import pytest
 
 from aiohubassoc import AssociationClient, Journal, Pair
 from aiohubassoc.cli.run_folder import Command as KeptCommand, open_folder
-from tests.cli.conftest import FAST, TYPES, read_rows, sent_to, write_pairs
+from tests.cli.conftest import FAST, TOKEN, TYPES, read_rows, sent_to, write_pairs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -246,6 +246,24 @@ def test_the_token_is_not_in_the_folder(
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN", raising=False)
     again = command("resume", "--no-check", folder)
     assert (again.code, "no access token" in again.err) == (2, True)
+
+
+def test_the_token_on_standard_input_where_the_pairs_were(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    *,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are in the folder now."""
+    portal = start_portal(tokens=("another",))
+    assert link("-", "--run", folder, stdin=pairs_file.read_bytes()).code == 4
+    start_portal(instead_of=portal)
+    monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
+    again = command("resume", folder, "--token-stdin", "--json", stdin=TOKEN.encode())
+    assert (again.code, again.reported["linked"]) == (0, 10)
 
 
 def test_a_refused_token_settles_nothing(

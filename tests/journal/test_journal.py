@@ -331,6 +331,18 @@ async def test_a_second_run_is_refused_and_does_no_harm(folder: Path) -> None:
     await third.close(Report(), complete=True)
 
 
+def test_a_folder_of_a_program_can_be_checked_before_its_next_run(folder: Path) -> None:
+    """Its portal is the client's to know; a folder of other input is refused."""
+    Journal(folder).check()  # there is none yet
+    run(Journal(folder), _pairs(1))
+    Journal(folder).check()
+    other = Journal.of_input(
+        folder, job={"input 1": "b"}, about={}, places=Journal(folder)._places, force=False
+    )
+    with pytest.raises(JournalMismatchError, match="input 1 was not given then"):
+        other.check()
+
+
 def test_another_portal_is_refused_unless_forced(folder: Path) -> None:
     """With what differs, and what to do."""
     run(Journal(folder), _pairs(1))
