@@ -219,7 +219,8 @@ class _PipeReader(Thread):
         self.start()
 
     def run(self) -> None:
-        with contextlib.suppress(ValueError):  # a child of the command has it still, and we do not
+        # A child of the command may have it still, and we do not.
+        with contextlib.suppress(ValueError, OSError):
             while chunk := self._pipe.read(_MOST_BYTES):
                 self.kept += chunk
                 if self._is_tail:
