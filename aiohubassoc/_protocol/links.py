@@ -66,6 +66,8 @@ def decode_links(body: bytes) -> codec.Steps[LinksReply]:
         raise codec.UndecodableError((f"$.results: {json_values.is_not(results, 'a list')}",))
     for begin in range(0, len(results), _RECORDS_AT_ONCE):
         read += _read_results(results[begin : begin + _RECORDS_AT_ONCE])
+        if isinstance(read[-1], json_values.WrongShapeError):
+            break  # raised below
         yield
     records: dict[str, RecordLinks] = {}
     for number, one in enumerate(read):
@@ -88,13 +90,14 @@ def decode_links(body: bytes) -> codec.Steps[LinksReply]:
 def _read_results(
     results: list[object],
 ) -> list[tuple[str, RecordLinks] | json_values.WrongShapeError]:
-    """Return the id and the links of each record, or why they cannot be read."""
+    """Return the id and the links of each record, up to the first that cannot be read: why."""
     read: list[tuple[str, RecordLinks] | json_values.WrongShapeError] = []
     for result in results:
         try:
             read.append(_read_result(result))
         except json_values.WrongShapeError as error:
             read.append(error.with_traceback(None))
+            break
     return read
 
 

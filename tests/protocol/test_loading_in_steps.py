@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from aiohubassoc._protocol import codec
+from aiohubassoc._protocol.links import _read_results, decode_links
 from tests.protocol.strategies import json_values
 
 RESULT = {"from": {"id": "1"}, "to": [{"toObjectId": 2, "associationTypes": [{"label": "},{"}]}]}
@@ -104,3 +105,17 @@ def test_no_piece_is_large(dump: Any, more: Any, monkeypatch: pytest.MonkeyPatch
     _, taken = codec.finish(codec.load_in_steps(body, list))
     assert len(taken) > 9_000
     assert max(loaded) < codec._LONG_BYTES * 2
+
+
+def test_the_first_result_that_is_wrong_is_named() -> None:
+    """In a piece or behind them, by its number in the body."""
+    for number in (0, 500, 1999):
+        results: list[object] = [RESULT] * 2000
+        results[number] = {"from": 5}
+        with pytest.raises(codec.UndecodableError, match=rf"results\[{number}\]\.from\.id"):
+            codec.finish(decode_links(orjson.dumps({"results": results})))
+
+
+def test_of_many_wrong_results_one_is_kept() -> None:
+    """An exception takes a hundred times the memory of what it is about."""
+    assert 1 == len(_read_results([1] * 50))
