@@ -42,7 +42,7 @@ _JSON_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+("?)|[\[\]{},]', re.DOTALL)
 _CLOSED: Final = bytes.maketrans(b"[{", b"]}")
 _LONGEST_LETTER: Final = 12  # bytes, of a letter in JSON that is written as two escapes
 _LONG_BYTES: Final = 64 * 1024  # of a body: one that is longer is loaded in pieces
-_PIECE_BYTES: Final = 32 * 1024  # about a millisecond's work
+_PIECE_BYTES: Final = 16 * 1024  # about a millisecond's work
 _BEGIN_OF_RESULTS: Final = re.compile(rb'"results"\s*:\s*\[\s*(\{\s*"\w*")')
 _TAKEN: Final = "the results that are read already"
 _T = TypeVar("_T", bound=attrs.AttrsInstance)
@@ -116,7 +116,10 @@ def load_in_steps(
     Raises:
         UndecodableError: it is not JSON.
     """
-    if len(body) <= _LONG_BYTES or (begin := _BEGIN_OF_RESULTS.search(body)) is None:
+    if len(body) <= _LONG_BYTES:
+        return load(body), []
+    begin = _BEGIN_OF_RESULTS.match(body, body.find(b'"results"'))
+    if begin is None:
         return load(body), []
     between = re.compile(rb"\}[ \t\r\n]*,[ \t\r\n]*(%b)" % re.escape(begin[1]))
     taken: list[_ValueT] = []
@@ -206,10 +209,16 @@ def _find_problems(value: object) -> tuple[str, ...]:
     return tuple(problems)
 
 
+def structure_result(value: object) -> Association:
+    """Return the result that *value* is, or raise WrongShapeError."""
+    result: Association = _structure_association(value, Association)
+    return result
+
+
 def _wrong_results(results: list[object]) -> Iterator[str]:
     for number, result in enumerate(results):
         try:
-            _structure_association(result, Association)
+            structure_result(result)
         except json_values.WrongShapeError as error:
             yield f"$.results[{number}]{error.where}: {error}"
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Records that are read at a time, each with up to some hundred links.
 _RECORDS_AT_ONCE = 20
+_MERGED_AT_ONCE = 2000
 
 
 @attrs.define
@@ -78,6 +79,8 @@ def decode_links(body: bytes) -> codec.Steps[LinksReply]:
         known = records.setdefault(from_id, links)
         known.linked |= links.linked
         known.after = links.after or known.after
+        if number % _MERGED_AT_ONCE == _MERGED_AT_ONCE - 1:
+            yield
     errors = yield from codec.structure_errors(value.get("errors"))
     status, counted = value.get("status"), value.get("numErrors")
     try:
