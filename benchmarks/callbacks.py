@@ -170,13 +170,7 @@ def cases(home: Path) -> Iterator[tuple[str, Callable[[], Coroutine[Any, Any, ob
         yield "2,000 pairs of an earlier run", linking(url, journal=Journal(home / "done"))
         yield "the same pair 20,000 times", linking(url, list(repeat(_PAIRS[0], 20_000)))
         yield "2,000 pairs, skip_linked", linking(url, skip_linked=True)
-
-        async def verify() -> None:
-            async with client(url) as one, one.verify(_PAIRS) as found:
-                async for _ in found:
-                    pass
-
-        yield "2,000 pairs read back", verify
+        yield "2,000 pairs read back", lambda: reading_back(url)
 
         async def plan() -> None:
             await client(url).plan(_PAIRS * 10)
@@ -216,6 +210,24 @@ def cases(home: Path) -> Iterator[tuple[str, Callable[[], Coroutine[Any, Any, ob
         with replying(200, body.encode()) as url:
             yield f"200 of 8 MB, {name}, for 20", linking(url, _PAIRS[:20])
             yield f"200 of 8 MB, {name}, for one", linking(url, _PAIRS[:1], via="put")
+
+    kinds = [{"category": "HUBSPOT_DEFINED", "typeId": 279, "label": None}]
+    records = [
+        {
+            "from": {"id": str(pair.from_id)},
+            "to": [{"toObjectId": n, "associationTypes": kinds} for n in range(100)],
+        }
+        for pair in _PAIRS[:700]
+    ]
+    with replying(200, json.dumps({"status": "COMPLETE", "results": records}).encode()) as url:
+        yield "700 records with 100 links each", lambda: reading_back(url, _PAIRS[:700])
+
+
+async def reading_back(base_url: str, pairs: list[Pair] = _PAIRS) -> None:
+    """Read back whether pairs are linked."""
+    async with client(base_url) as one, one.verify(pairs) as found:
+        async for _ in found:
+            pass
 
 
 def _result(number: int) -> dict[str, Any]:

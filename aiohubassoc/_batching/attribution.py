@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 import attrs
 
 from aiohubassoc._batching.error_ids import Excerpts, Mention, find_ids, parse_kind
-from aiohubassoc._protocol.codec import ERRORS_AT_ONCE
+from aiohubassoc._protocol.codec import ERRORS_AT_ONCE, MOST_OF_A_PAIR
 from aiohubassoc._protocol.verdicts import Partial, Refused, Replied, judge_batch_reply
 from aiohubassoc.errors import ApiError
 from aiohubassoc.pair import canonical_id
@@ -265,7 +265,10 @@ def _share_out(
             others.append(result)
             continue
         before = found[position]
-        found[position] = (result,) if before is None else (*before, result)
+        if before is None:
+            found[position] = (result,)
+        elif len(before) < MOST_OF_A_PAIR:  # as of a reply for one pair
+            found[position] = (*before, result)
     return others
 
 

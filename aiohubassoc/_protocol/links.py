@@ -7,7 +7,7 @@ errors. Everything else is ignored.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Records that are read at a time, each with up to some hundred links.
 _RECORDS_AT_ONCE = 20
+_MERGED_AT_ONCE = 2000
 
 
 @attrs.define
@@ -58,19 +59,27 @@ def encode_records(records: Iterable[tuple[str, str | None]]) -> bytes:
 
 def decode_links(body: bytes) -> codec.Steps[LinksReply]:
     """Return the reply that *body* holds, or raise UndecodableError."""
-    value = codec.load(body)
+    value, read = yield from codec.load_in_steps(body, _read_results)
     if not isinstance(value, dict):
         raise codec.UndecodableError((f"$: {json_values.is_not(value, 'an object')}",))
     results = value.get("results")
     if not isinstance(results, list):
         raise codec.UndecodableError((f"$.results: {json_values.is_not(results, 'a list')}",))
+    for begin in range(0, len(results), _RECORDS_AT_ONCE):
+        read += _read_results(results[begin : begin + _RECORDS_AT_ONCE])
+        if isinstance(read[-1], json_values.WrongShapeError):
+            break  # raised below
+        yield
     records: dict[str, RecordLinks] = {}
-    for number, result in enumerate(results):
-        try:
-            _add(result, records)
-        except json_values.WrongShapeError as error:
-            raise codec.UndecodableError((f"$.results[{number}]{error.where}: {error}",)) from None
-        if number % _RECORDS_AT_ONCE == _RECORDS_AT_ONCE - 1:
+    for number, one in enumerate(read):
+        if isinstance(one, json_values.WrongShapeError):
+            raise codec.UndecodableError((f"$.results[{number}]{one.where}: {one}",))
+        from_id, links = one
+        # A record may be named twice: a later page without "after" does not end an earlier one.
+        known = records.setdefault(from_id, links)
+        known.linked |= links.linked
+        known.after = links.after or known.after
+        if number % _MERGED_AT_ONCE == _MERGED_AT_ONCE - 1:
             yield
     errors = yield from codec.structure_errors(value.get("errors"))
     status, counted = value.get("status"), value.get("numErrors")
@@ -81,11 +90,25 @@ def decode_links(body: bytes) -> codec.Steps[LinksReply]:
     return LinksReply(records, errors, status if isinstance(status, str) else None, num_errors)
 
 
-def _add(result: Any, records: dict[str, RecordLinks]) -> None:  # noqa: ANN401 -- what JSON holds
+def _read_results(
+    results: list[object],
+) -> list[tuple[str, RecordLinks] | json_values.WrongShapeError]:
+    """Return the id and the links of each record, up to the first that cannot be read: why."""
+    read: list[tuple[str, RecordLinks] | json_values.WrongShapeError] = []
+    for result in results:
+        try:
+            read.append(_read_result(result))
+        except json_values.WrongShapeError as error:
+            read.append(error.with_traceback(None))
+            break
+    return read
+
+
+def _read_result(result: object) -> tuple[str, RecordLinks]:
     if not isinstance(result, dict):
         raise json_values.WrongShapeError(json_values.is_not(result, "an object"))
     from_id = canonical_id(json_values.record_id(result.get("from"), "from"))
-    links = records.setdefault(from_id, RecordLinks())
+    linked: set[str] = set()
     ends = [] if result.get("to") is None else result["to"]
     if not isinstance(ends, list):
         raise json_values.WrongShapeError(json_values.is_not(ends, "a list"), ".to")
@@ -97,9 +120,8 @@ def _add(result: Any, records: dict[str, RecordLinks]) -> None:  # noqa: ANN401 
         except json_values.WrongShapeError as error:
             raise json_values.WrongShapeError(str(error), f".to[{number}].toObjectId") from None
         if _has_default(end.get("associationTypes")):
-            links.linked.add(canonical_id(to_id))
-    # A record may be named twice: a later page without "after" does not end an earlier one.
-    links.after = _after(result.get("paging")) or links.after
+            linked.add(canonical_id(to_id))
+    return from_id, RecordLinks(linked, _after(result.get("paging")))
 
 
 def _has_default(types: object) -> bool:

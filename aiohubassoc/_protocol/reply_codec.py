@@ -8,10 +8,9 @@ tests/protocol/test_reply_codec.py compares them.
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 
@@ -20,23 +19,24 @@ from aiohubassoc._protocol.codec import (
     ERRORS_AT_ONCE,
     MOST_OF_A_PAIR,
     Steps,
+    UndecodableError,
     count_entries,
     finish,
     load,
+    load_in_steps,
     structure_in_steps,
     structure_reply,
+    structure_result,
 )
+from aiohubassoc._protocol.json_values import WrongShapeError
 from aiohubassoc.replies import Association, AssociationSpec, DefaultAssociations, StandardError
 
 _from_iso = datetime.fromisoformat
 # status, results, startedAt, completedAt: HubSpot, Associations v4, names them as required.
 _ALWAYS_THERE: Final = 4
-# About sixty results.
-_PIECE_BYTES: Final = 8 * 1024
-# A piece is longer only where a result is longer than any that HubSpot documents. The reply for one
-# pair is shorter, with all its errors, and needs no cut.
-_LONGEST_PIECE: Final = 2 * _PIECE_BYTES
-_LONG_BYTES: Final = _LONGEST_PIECE
+# The reply for one pair is shorter, with all its errors.
+_LONG_BYTES: Final = 16 * 1024
+_RESULTS_AT_ONCE: Final = 500
 
 
 def decode_pair_reply(body: bytes) -> DefaultAssociations:
@@ -58,49 +58,47 @@ def decode_reply(body: bytes, most_entries: int | None = None) -> DefaultAssocia
 
 
 def decode_in_steps(body: bytes, most_entries: int | None = None) -> Steps[DefaultAssociations]:
-    """Do the same as `decode_reply`, a part of many errors at a time."""
+    """Do the same as `decode_reply`, a part of many results and errors at a time."""
     entries = most_entries or count_entries(body)
-    errors: list[object] = []
-    if len(body) > _LONG_BYTES:
-        reply = _long_reply(body, entries, errors)
-        if reply is None:
-            reply = structure_reply(_move_errors(load(body), errors), entries)
-    else:
+    if len(body) <= _LONG_BYTES:
         value = load(body)
-        reply = usual_reply(value) or structure_reply(value, entries)
+        return usual_reply(value) or structure_reply(value, entries)
+    rest, read = yield from load_in_steps(body, _read_results)
+    errors: list[object] = []
+    if isinstance(rest, dict):
+        if isinstance(results := rest.get("results"), list):
+            for begin in range(0, len(results), _RESULTS_AT_ONCE):
+                read += _read_results(results[begin : begin + _RESULTS_AT_ONCE])
+                if isinstance(read[-1], WrongShapeError):
+                    break
+                yield
+            rest["results"] = []
+        if isinstance(found := rest.get("errors"), list) and len(found) > ERRORS_AT_ONCE:
+            errors, rest["errors"] = found, []
+    if WrongShapeError in {*map(type, read)}:
+        wrong = ((at, one) for at, one in enumerate(read) if isinstance(one, WrongShapeError))
+        number, error = next(wrong)
+        raise UndecodableError((f"$.results[{number}]{error.where}: {error}",))
+    reply = usual_reply(rest) or structure_reply(rest, entries)
+    reply.results = cast("tuple[Association, ...]", tuple(read))
     if errors:
         reply.errors = yield from structure_in_steps(errors, entries, StandardError)
     return reply
 
 
-def _move_errors(value: Any, errors: list[object]) -> Any:  # noqa: ANN401 -- what JSON holds
-    """Return *value* without its errors if it has many, and put those into *errors*."""
-    found = value.get("errors") if isinstance(value, dict) else None
-    if not isinstance(found, list) or len(found) <= ERRORS_AT_ONCE:
-        return value
-    errors[:] = found
-    return {**value, "errors": []}
-
-
-def _long_reply(body: bytes, most_entries: int, errors: list[object]) -> DefaultAssociations | None:
-    """Return the reply that *body* holds, read piece by piece; None if it is unusual."""
-    cut = cut_results(body)
-    if cut is None:
-        return None
-    rest, pieces = cut
-    results: list[Association] = []
-    try:
-        for piece in pieces:
-            read = usual_results(orjson.loads(piece))
-            if read is None:
-                return None
-            results += read
-        value = orjson.loads(rest)
-        reply = usual_reply(value) or structure_reply(_move_errors(value, errors), most_entries)
-    except ValueError:  # the whole is read and explained
-        return None
-    reply.results = tuple(results)
-    return reply
+def _read_results(results: list[object]) -> list[Association | WrongShapeError]:
+    """Return what the results are, up to the first that cannot be read: why."""
+    read: list[Association | WrongShapeError] = []
+    if (usual := usual_results(results)) is not None:
+        read += usual
+        return read
+    for result in results:
+        try:
+            read.append(structure_result(result))
+        except WrongShapeError as error:
+            read.append(error.with_traceback(None))
+            break
+    return read
 
 
 def usual_reply(value: Any) -> DefaultAssociations | None:  # noqa: ANN401 -- what JSON holds
@@ -163,43 +161,3 @@ def usual_results(results: Any) -> list[Association] | None:  # noqa: ANN401 -- 
 @lru_cache(maxsize=64)  # a run has two of them
 def _spec(category: str, type_id: int) -> AssociationSpec:
     return AssociationSpec(short(category), type_id)
-
-
-_NAME: Final = b'"results"'
-# The beginning of a reply, down to its own list of results: before it there are only names with
-# a number, a word, an empty list or object, or a text without quotes and escapes.
-_BEGIN: Final = re.compile(
-    rb'\{(?:"\w{1,40}":(?:"[^"\\]{0,200}"|-?\d{1,20}|null|true|false|\[\]|\{\}),){0,20}'
-    rb'"results":\[',
-    re.ASCII,
-)
-_BETWEEN: Final = b"},{"
-
-
-def cut_results(body: bytes) -> tuple[bytes, list[bytes]] | None:
-    """
-    Return *body* with an empty list of results, and its results in pieces: lists of them.
-
-    None: it is not certain that the list belongs to the reply itself. If a cut is inside a value, a
-    piece or the rest is not valid JSON, and the caller reads the whole body instead.
-    """
-    match = _BEGIN.match(body)
-    if match is None:
-        return None
-    begin = match.end()
-    end = body.find(b"]", begin)
-    # Of two fields of one name the last one holds: the name must not stand behind them, not even
-    # in other letters.
-    if end == -1 or body.find(_NAME, end) != -1 or body.find(b"\\", end) != -1:
-        return None
-    pieces = []
-    start = begin
-    while (between := body.find(_BETWEEN, start + _PIECE_BYTES, end)) != -1:
-        if between - start > _LONGEST_PIECE:
-            return None
-        pieces.append(b"[%b}]" % body[start:between])
-        start = between + 2
-    if end - start > _LONGEST_PIECE:
-        return None
-    pieces.append(b"[%b]" % body[start:end])
-    return body[:begin] + body[end:], pieces

@@ -717,3 +717,11 @@ def test_an_unknown_id_beside_may_be_the_other_end() -> None:
     """Of a pair that nobody knows by it: none is named."""
     found = [Mention(one, None, None, is_sure=False, is_other_end=False) for one in ("1", "9")]
     assert set() == BatchIndex(_pairs((1, 2))).named(found, set())
+
+
+def test_of_one_pair_repeated_in_a_reply_the_first_results_are_kept() -> None:
+    """As many as of a reply for one pair: to copy all for each further one takes half a minute."""
+    one, other = read_reply(_pairs((1, 2), (3, 4)), _reply([(1, 2)] * 2_000 + [(3, 4)]))
+    assert isinstance(one, DefaultAssociations)
+    assert isinstance(other, DefaultAssociations)
+    assert (500, 1) == (len(one.results), len(other.results))

@@ -9,7 +9,7 @@ from typing import Any
 import cattrs
 import orjson
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
 
 from aiohubassoc import (
     Association,
@@ -28,7 +28,7 @@ from aiohubassoc._protocol.codec import (
     load,
     structure_errors,
 )
-from aiohubassoc._protocol.reply_codec import cut_results, decode_reply
+from aiohubassoc._protocol.reply_codec import decode_reply
 from tests.protocol.strategies import near_bodies
 
 # HubSpot, Associations v4, "Create Default": the documented reply with each field filled.
@@ -589,97 +589,6 @@ def test_no_list_but_the_replys_own_is_read(body: bytes) -> None:
         assert error.problems
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from([b'"results"', b'"a"', b'"res\\u0075lts"', b'"b\\"results\\":["']),
-            st.sampled_from([b":", b" :", b": "]),
-            st.sampled_from(
-                [
-                    b"[]",
-                    b'"}"',
-                    b'"]"',
-                    b'"{\\"results\\":["',
-                    b'{"results":[]}',
-                    b"MANY",
-                    b"[MANY]",
-                    b'{"results":MANY}',
-                    b'{"x":"]","results":MANY}',
-                    b"1",
-                    b"null",
-                    b"{}",
-                ]
-            ),
-        ),
-        max_size=5,
-    )
-)
-def test_a_cut_reply_is_the_whole_one(fields: list[tuple[bytes, bytes, bytes]]) -> None:
-    """Names twice, in other letters, inside of others, after blanks: as a reader of JSON has it."""
-    body = b"{%b}" % b",".join(name + colon + value for name, colon, value in fields)
-    body = body.replace(b"MANY", orjson.dumps(_many(300)))
-    cut = cut_results(body)
-    if cut is None:
-        return
-    rest, pieces = cut
-    whole = orjson.loads(body)
-    try:
-        results = [one for piece in pieces for one in orjson.loads(piece)]
-        rest_value = orjson.loads(rest)
-    except orjson.JSONDecodeError:
-        return
-    assert whole == {**rest_value, "results": results}
-
-
-def test_the_usual_long_reply_is_cut() -> None:
-    """Wherever its results stand, or nothing would be gained."""
-    fields = {**DOCUMENTED, "results": _many(600), "links": {}, "errors": []}
-    first = {"results": fields["results"], **fields}
-    for order in (fields, first):
-        cut = cut_results(orjson.dumps(order))
-        assert cut is not None
-        rest, pieces = cut
-        assert len(pieces) > 5
-        assert fields["results"] == [one for piece in pieces for one in orjson.loads(piece)]
-        assert {**fields, "results": []} == orjson.loads(rest)
-
-
-def test_the_usual_long_reply_is_never_loaded_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Piece by piece only: the objects of a body take many times its memory."""
-    monkeypatch.delattr(reply_codec, "load")
-    fields = {**DOCUMENTED, "links": None, "results": _many(600)}
-    reply = decode_reply(orjson.dumps(fields))
-    assert (600, 1) == (len(reply.results), len(reply.errors))
-
-
-@pytest.mark.parametrize(
-    ("results", "lengths"),
-    [
-        # The last piece has 16 KiB at most; the brace that ends another one is beyond them.
-        ([16_384], [16_384]),
-        ([16_385], None),
-        ([16_385, 2], [16_385, 2]),
-        ([16_386, 2], None),
-        ([2, 16_385], None),
-        # The first 8 KiB are never cut.
-        ([8_192, 9], [8_202]),
-        ([8_193, 9], [8_193, 9]),
-        ([4_000, 4_192, 9], [8_193, 9]),
-        ([100] * 200, [8_281, 8_281, 3_635]),
-    ],
-)
-def test_a_piece_has_eight_to_sixteen_kib(results: list[int], lengths: list[int] | None) -> None:
-    """It ends with the first result that ends behind 8 KiB. No larger one is made."""
-    listed = b",".join(b"{" + b"x" * (length - 2) + b"}" for length in results)
-    cut = cut_results(b'{"results":[%b]}' % listed)
-    assert lengths == (None if cut is None else [len(piece) - 2 for piece in cut[1]])
-
-
-def test_a_list_that_does_not_end_is_not_cut() -> None:
-    """Nothing is known of what follows."""
-    assert cut_results(orjson.dumps({"results": _many(600)}).replace(b"]", b"")) is None
-
-
 @pytest.mark.parametrize("end", [1, 2, 100, 3000])
 def test_a_long_reply_that_breaks_off_is_undecodable(end: int) -> None:
     """Nothing of it is believed."""
@@ -706,11 +615,3 @@ def test_the_reply_for_one_pair_is_read_as_any_other(count: int) -> None:
     reply = reply_codec.decode_pair_reply(body)
     assert decode_reply(body).results[:500] == reply.results
     assert min(count, 500) == len(reply.results)
-
-
-@pytest.mark.parametrize("number", [0, 300, 599])
-def test_a_reply_with_a_huge_result_is_not_cut(number: int) -> None:
-    """A piece would be as large as what it is a piece of."""
-    results = _many(600)
-    results[number] = results[number] | {"new": "x" * 20_000}
-    assert cut_results(orjson.dumps({"results": results})) is None
