@@ -138,20 +138,6 @@ def test_a_second_process_is_refused_while_the_first_runs(
 # --- where nothing can be written --------------------------------------------------------------
 
 
-def test_a_file_where_the_folder_should_be(
-    link: Command, start_portal: StartPortal, pairs_file: Path
-) -> None:
-    """Exit code 5, and the system's words; nothing is sent."""
-    portal = start_portal()
-    result = link(pairs_file, "--run", pairs_file)
-    assert result.code == 5
-    assert f"the run folder {pairs_file}: File exists" in result.err
-    assert portal.portal.ledger.requests == 0
-    result = link(pairs_file, "--run", pairs_file / "below")
-    assert result.code == 5
-    assert f"the run folder {pairs_file / 'below'}: Not a directory" in result.err
-
-
 @pytest.fixture
 def locked_up() -> Iterator[Path]:
     """Return a folder that anybody can read, and nobody but root can write."""
