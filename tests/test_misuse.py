@@ -128,6 +128,22 @@ async def test_an_id_of_thousands_of_digits_is_one_failed_pair() -> None:
     assert str(failure.pair) == "contacts:(int) -> companies:1"
 
 
+class Unprintable:
+    """An item of an input whose own code raises whenever it is shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("not open")
+
+
+async def test_an_item_that_cannot_be_shown_ends_the_input_as_any_that_is_no_pair() -> None:
+    """The error is the library's, and names the class."""
+    pairs: Any = [(1, 2), Unprintable()]
+    with mocked():
+        async with AssociationClient("t") as client:
+            with pytest.raises(AioHubAssocError, match=r"item 1 of the input .* a Unprintable"):
+                await client.link_all(pairs, **TYPES)
+
+
 @pytest.mark.parametrize("given", [1.5, None, "..", "a b", "202.0", b"1", LONG], ids=range(7))
 async def test_the_pair_of_an_outcome_fails_its_checks_again(given: Any) -> None:
     """No method sends it; only this pair fails, also among pairs of outcomes that are valid."""

@@ -41,10 +41,6 @@ _MOST_ERRORS: Final = 50_000  # of a thousand records whose links are read
 _JSON_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+("?)|[\[\]{},]', re.DOTALL)
 _CLOSED: Final = bytes.maketrans(b"[{", b"]}")
 _LONGEST_LETTER: Final = 12  # bytes, of a letter in JSON that is written as two escapes
-_LONG_BYTES: Final = 64 * 1024  # of a body: one that is longer is loaded in pieces
-_PIECE_BYTES: Final = 16 * 1024  # about a millisecond's work
-_BEGIN_OF_RESULTS: Final = re.compile(rb'"results"\s*:\s*\[\s*(\{\s*"\w*")')
-_TAKEN: Final = "the results that are read already"
 _T = TypeVar("_T", bound=attrs.AttrsInstance)
 _ValueT = TypeVar("_ValueT")
 Steps: TypeAlias = Generator[None, None, _ValueT]
@@ -105,49 +101,6 @@ def load(body: bytes) -> object:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise UndecodableError((f"$: not JSON: {error}",)) from None
-
-
-def load_in_steps(
-    body: bytes, read: Callable[[list[object]], list[_ValueT]]
-) -> Steps[tuple[object, list[_ValueT]]]:
-    """
-    Return the value of *body* without its first results, and what *read* makes of those, in parts.
-
-    Raises:
-        UndecodableError: it is not JSON.
-    """
-    if len(body) <= _LONG_BYTES:
-        return load(body), []
-    begin = _BEGIN_OF_RESULTS.match(body, body.find(b'"results"'))
-    if begin is None:
-        return load(body), []
-    between = re.compile(rb"\}[ \t\r\n]*,[ \t\r\n]*(%b)" % re.escape(begin[1]))
-    taken: list[_ValueT] = []
-    start = begin.start(1)
-    at = start + _PIECE_BYTES
-    while (found := between.search(body, at, at + _PIECE_BYTES)) is not None:
-        end = found.start() + 1
-        try:
-            # As deep as in the body: orjson reads only so many levels.
-            part = orjson.loads(b"[[%b]]" % body[start:end])[0]
-        except orjson.JSONDecodeError:  # inside of a result, behind the last one, or no JSON
-            if end - start > 2 * _PIECE_BYTES:
-                break
-            at = end + _PIECE_BYTES // 4
-        else:
-            taken += read(part)
-            start = found.start(1)
-            at = start + _PIECE_BYTES
-        yield
-    if not taken:
-        return load(body), []
-    # If the body is JSON, results begin there and nowhere inside a string: the rest is JSON too.
-    value = load(b"%b%b,%b" % (body[: begin.start(1)], dump(_TAKEN), body[start:]))
-    results = value.get("results") if isinstance(value, dict) else None
-    if isinstance(results, list) and results[:1] == [_TAKEN]:
-        del results[0]
-        return value, taken
-    return load(body), []  # they are those of another value, or others of that name follow
 
 
 def dump(value: object) -> bytes:

@@ -13,6 +13,7 @@ import attrs
 
 from aiohubassoc._protocol import codec, json_values
 from aiohubassoc._protocol.bounds import MOST_ID, MOST_TEXT, short
+from aiohubassoc._protocol.reply_codec import load_in_steps
 from aiohubassoc.pair import canonical_id
 from aiohubassoc.replies import StandardError
 
@@ -59,7 +60,7 @@ def encode_records(records: Iterable[tuple[str, str | None]]) -> bytes:
 
 def decode_links(body: bytes) -> codec.Steps[LinksReply]:
     """Return the reply that *body* holds, or raise UndecodableError."""
-    value, read = yield from codec.load_in_steps(body, _read_results)
+    value, read = yield from load_in_steps(body, _read_results)
     if not isinstance(value, dict):
         raise codec.UndecodableError((f"$: {json_values.is_not(value, 'an object')}",))
     results = value.get("results")

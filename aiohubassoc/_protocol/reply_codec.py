@@ -8,9 +8,10 @@ tests/protocol/test_reply_codec.py compares them.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import orjson
 
@@ -21,9 +22,9 @@ from aiohubassoc._protocol.codec import (
     Steps,
     UndecodableError,
     count_entries,
+    dump,
     finish,
     load,
-    load_in_steps,
     structure_in_steps,
     structure_reply,
     structure_result,
@@ -31,12 +32,20 @@ from aiohubassoc._protocol.codec import (
 from aiohubassoc._protocol.json_values import WrongShapeError
 from aiohubassoc.replies import Association, AssociationSpec, DefaultAssociations, StandardError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _from_iso = datetime.fromisoformat
 # status, results, startedAt, completedAt: HubSpot, Associations v4, names them as required.
 _ALWAYS_THERE: Final = 4
 # The reply for one pair is shorter, with all its errors.
 _LONG_BYTES: Final = 16 * 1024
 _RESULTS_AT_ONCE: Final = 500
+_WHOLE_BYTES: Final = 64 * 1024  # of a body: one that is longer is loaded in pieces
+_PIECE_BYTES: Final = 16 * 1024  # about a millisecond's work
+_BEGIN_OF_RESULTS: Final = re.compile(rb'"results"\s*:\s*\[\s*(\{\s*"\w*")')
+_TAKEN: Final = "the results that are read already"
+_ValueT = TypeVar("_ValueT")
 
 
 def decode_pair_reply(body: bytes) -> DefaultAssociations:
@@ -84,6 +93,49 @@ def decode_in_steps(body: bytes, most_entries: int | None = None) -> Steps[Defau
     if errors:
         reply.errors = yield from structure_in_steps(errors, entries, StandardError)
     return reply
+
+
+def load_in_steps(
+    body: bytes, read: Callable[[list[object]], list[_ValueT]]
+) -> Steps[tuple[object, list[_ValueT]]]:
+    """
+    Return the value of *body* without its first results, and what *read* makes of those, in parts.
+
+    Raises:
+        UndecodableError: it is not JSON.
+    """
+    if len(body) <= _WHOLE_BYTES:
+        return load(body), []
+    begin = _BEGIN_OF_RESULTS.match(body, body.find(b'"results"'))
+    if begin is None:
+        return load(body), []
+    between = re.compile(rb"\}[ \t\r\n]*,[ \t\r\n]*(%b)" % re.escape(begin[1]))
+    taken: list[_ValueT] = []
+    start = begin.start(1)
+    at = start + _PIECE_BYTES
+    while (found := between.search(body, at, at + _PIECE_BYTES)) is not None:
+        end = found.start() + 1
+        try:
+            # As deep as in the body: orjson reads only so many levels.
+            part = orjson.loads(b"[[%b]]" % body[start:end])[0]
+        except orjson.JSONDecodeError:  # inside of a result, behind the last one, or no JSON
+            if end - start > 2 * _PIECE_BYTES:
+                break
+            at = end + _PIECE_BYTES // 4
+        else:
+            taken += read(part)
+            start = found.start(1)
+            at = start + _PIECE_BYTES
+        yield
+    if not taken:
+        return load(body), []
+    # If the body is JSON, results begin there and nowhere inside a string: the rest is JSON too.
+    value = load(b"%b%b,%b" % (body[: begin.start(1)], dump(_TAKEN), body[start:]))
+    results = value.get("results") if isinstance(value, dict) else None
+    if isinstance(results, list) and results[:1] == [_TAKEN]:
+        del results[0]
+        return value, taken
+    return load(body), []  # they are those of another value, or others of that name follow
 
 
 def _read_results(results: list[object]) -> list[Association | WrongShapeError]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from pathlib import PurePath
 from typing import Final
 
@@ -67,9 +67,13 @@ def _advise_item(item: object) -> str:
 
 
 def _shown(item: object) -> str:
-    """Return *item* for a message."""
-    try:
-        text = repr(item)
-    except ValueError:  # an int of more digits than Python writes
-        text = f"a {type(item).__name__}"
+    text = text_of(item, repr)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+
+
+def text_of(value: object, show: Callable[[object], str] = str) -> str:
+    """Return *value* for a message, whatever its own code raises."""
+    try:
+        return show(value)
+    except Exception:  # noqa: BLE001 -- it is the caller's code; an int may be too long to write
+        return f"a {type(value).__name__}"

@@ -12,6 +12,7 @@ from aiohubassoc._http.call_outcome import NO_HISTORY, History, make_unwritten
 from aiohubassoc._protocol.codec import finish
 from aiohubassoc._protocol.verdicts import Fatal
 from aiohubassoc._run.group_commit import GroupCommit, wait_until_none
+from aiohubassoc._run.input_errors import text_of
 from aiohubassoc._run.source import Prefetch
 from aiohubassoc._run.stream import OutputBuffer, ResultT
 from aiohubassoc.errors import AioHubAssocError, RunStoppedError
@@ -199,10 +200,7 @@ class Run(Generic[ResultT]):
         return task
 
     async def call(
-        self,
-        send: Send[SubjectT],
-        call: Call[SubjectT],
-        indexes: Iterable[int],
+        self, send: Send[SubjectT], call: Call[SubjectT], indexes: Iterable[int]
     ) -> FinalVerdict:
         """Make a call for pairs. A stop cancels it, unless its request is in flight."""
         task: Any = asyncio.current_task()
@@ -305,7 +303,7 @@ class Run(Generic[ResultT]):
         self._failure = self._failure or error
         self._has_failed = True
         if not isinstance(error, AioHubAssocError):
-            error = RunStoppedError(f"{type(error).__name__}: {_get_text(error)}")
+            error = RunStoppedError(f"{type(error).__name__}: {text_of(error)}")
         self.stop(error)
 
     # --- what calls report (a `CallObserver`) ----------------------------------------------------
@@ -398,10 +396,3 @@ class Run(Generic[ResultT]):
         for task in tasks:
             task.cancel()
         return self._tasks
-
-
-def _get_text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 -- it is the caller's code, and the run must end
-        return "(no text)"

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from hypothesis import example, given, strategies as st
 
-from aiohubassoc._protocol import codec
+from aiohubassoc._protocol import codec, reply_codec
 from aiohubassoc._protocol.links import _read_results, decode_links
 from tests.protocol.strategies import json_values
 
@@ -59,7 +59,7 @@ def _changed(text: str, changes: list[tuple[int, int, str]]) -> bytes:
 
 
 def _in_pieces(body: bytes) -> object:
-    value, taken = codec.finish(codec.load_in_steps(body, list))
+    value, taken = codec.finish(reply_codec.load_in_steps(body, list))
     if taken:
         assert isinstance(value, dict)
         value["results"] = taken + value["results"]
@@ -85,8 +85,8 @@ def test_pieces_give_what_the_whole_gives(
     """Any JSON and what is none, with names twice, in other letters or inside of others."""
     body = _changed(text, changes)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codec, "_LONG_BYTES", 0)
-        patch.setattr(codec, "_PIECE_BYTES", piece)
+        patch.setattr(reply_codec, "_WHOLE_BYTES", 0)
+        patch.setattr(reply_codec, "_PIECE_BYTES", piece)
         assert _or_error(codec.load, body) == _or_error(_in_pieces, body)
 
 
@@ -102,9 +102,9 @@ def test_no_piece_is_large(dump: Any, more: Any, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(orjson, "loads", loads)
     body = dump({"status": "COMPLETE", "results": [RESULT] * 10_000, **more})
-    _, taken = codec.finish(codec.load_in_steps(body, list))
+    _, taken = codec.finish(reply_codec.load_in_steps(body, list))
     assert len(taken) > 9_000
-    assert max(loaded) < codec._LONG_BYTES * 2
+    assert max(loaded) < reply_codec._WHOLE_BYTES * 2
 
 
 def test_the_first_result_that_is_wrong_is_named() -> None:
