@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,11 @@ _TESTS = Path(__file__).parent
 # Folders and files whose async tests run in asyncio's debug mode: it fails calls from a wrong
 # thread. It doubles the time of a run, so the tests of long runs are left out.
 _CHECKED_BY_ASYNCIO = {"account", "http", "journal", "shared_quota", "test_client.py"}
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and with them every
+# process that a test starts, and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # For the tests that call aioresponses themselves.
 setattr(aioresponses.core, "ClientResponse", ResponseWithWriter)  # noqa: B010 -- not exported
