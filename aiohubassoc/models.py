@@ -174,7 +174,8 @@ class BulkLinkError(AioHubAssocError):
         verb = "is" if self.not_linked == 1 else "are"
         text = f"{self.not_linked:,} of {plural(self.total, 'pair')} {verb} not linked"
         if not self.input_complete:
-            text += ". The input was not read to its end"
+            read = "this one was" if self.total == 1 else f"these {self.total:,} were"
+            text += f". Only {read} read, not the rest of the input"
         if self.stopped is not None:
             text += f". The run stopped: {self.stopped}"
         if not self.failures:

@@ -37,10 +37,13 @@ _TESTS = Path(__file__).parent
 # thread. It doubles the time of a run, so the tests of long runs are left out.
 _CHECKED_BY_ASYNCIO = {"account", "http", "journal", "shared_quota", "test_client.py"}
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, and with them every
-# process that a test starts, and interrupts.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# In the background of a shell, or under nohup, these signals are ignored, also by each process that
+# a test starts and interrupts.
+for _name, _handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    if (_number := getattr(signal, _name, None)) is not None and (
+        signal.getsignal(_number) is signal.SIG_IGN
+    ):
+        signal.signal(_number, _handler)
 
 # For the tests that call aioresponses themselves.
 setattr(aioresponses.core, "ClientResponse", ResponseWithWriter)  # noqa: B010 -- not exported

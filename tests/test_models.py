@@ -247,7 +247,7 @@ def test_a_report_adds_up(statuses: list[Status], keep: int) -> None:
         report.failures,
     )
     if bad:
-        with pytest.raises(BulkLinkError, match=f"{len(bad)} of {len(statuses)} pairs") as caught:
+        with pytest.raises(BulkLinkError, match=f"{len(bad)} of {len(statuses)} pair") as caught:
             report.raise_for_failures()
         assert tuple(bad[:keep]) == caught.value.failures
     else:
