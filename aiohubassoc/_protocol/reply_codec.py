@@ -116,7 +116,7 @@ def load_in_steps(
     while (found := between.search(body, at, at + _PIECE_BYTES)) is not None:
         end = found.start() + 1
         try:
-            # As deep as in the body: orjson reads only so many levels.
+            # Nested as deep as in the body, because orjson limits the depth.
             part = orjson.loads(b"[[%b]]" % body[start:end])[0]
         except orjson.JSONDecodeError:  # inside of a result, behind the last one, or no JSON
             if end - start > 2 * _PIECE_BYTES:

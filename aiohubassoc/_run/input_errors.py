@@ -72,7 +72,7 @@ def _shown(item: object) -> str:
 
 
 def text_of(value: object, show: Callable[[object], str] = str) -> str:
-    """Return *value* for a message, whatever its own code raises."""
+    """Return the text of *value*, or the name of its class if its own code raises."""
     try:
         return show(value)
     except Exception:  # noqa: BLE001 -- it is the caller's code; an int may be too long to write

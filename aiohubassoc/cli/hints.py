@@ -309,7 +309,7 @@ def suggest_type(named: str) -> str:
 
 
 def after_plan(command: Command, call: LinkCall, *, rejected: int) -> str:
-    """Return how to link what was planned; the input has so many *rejected* rows."""
+    """Return how to link what was planned; *rejected*: how many rows were rejected."""
     options = _list_run(command, call)
     sentence = "To link them"
     if rejected and not command.check.skip_invalid:

@@ -91,7 +91,7 @@ def test_the_rows_without_a_pair_have_their_reason(
 
 
 def test_a_cell_of_several_lines_is_one_cell(command: Command, tmp_path: Path) -> None:
-    """Whatever ends its lines, in the pairs and in the rows without one."""
+    """With any line end, in the pairs and in the rows without a pair."""
     for name, key in (("left", "x\ry"), ("right", "x\ry"), ("other", "z")):
         (tmp_path / f"{name}.csv").write_text(f'Record ID,Key\n1,"{key}"\n', newline="")
     keys = []

@@ -66,7 +66,7 @@ def test_failures_can_be_given_to_another_run(tmp_path: Path) -> None:
 def test_a_cell_of_several_lines_is_one_cell_when_it_is_read_again(
     tmp_path: Path, line_end: str
 ) -> None:
-    """Whatever ends its lines: none of them is a row, for us or for a spreadsheet."""
+    """With any line end: no reader takes one of its lines for a row."""
     row = [f"Hi{line_end}901,x,902{line_end}Bye", "1", "2"]
     path = tmp_path / "1.csv"
     _written(path, ["note", "from_id", "to_id"], (row, "failed", "X", f"a{line_end}b", None))

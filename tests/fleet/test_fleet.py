@@ -530,6 +530,21 @@ async def test_a_worker_that_no_longer_owns_a_run_sends_and_writes_nothing(
     assert (await fleet.runs(run))[0].linked == at_once
 
 
+async def why_it_waits(
+    fleet: Fleet, run: int, database: str, portals: dict[str, FleetPortal]
+) -> str:
+    """Return why a worker has put a run off: it is queued, for a later time."""
+    async with working(database, portals):
+        (waiting,) = await fleet.runs(run)
+        while waiting.reason is None:
+            await nap()
+            (waiting,) = await fleet.runs(run)
+    assert waiting.state is RunState.QUEUED
+    assert waiting.due_at is not None
+    assert waiting.due_at > datetime.now(UTC)
+    return waiting.reason
+
+
 async def test_a_run_that_cannot_begin_says_why_and_waits(
     fleet: Fleet, database: str, portals: dict[str, FleetPortal]
 ) -> None:
@@ -537,32 +552,17 @@ async def test_a_run_that_cannot_begin_says_why_and_waits(
     async with await psycopg.AsyncConnection.connect(database, autocommit=True) as db:
         await db.execute("update aiohubassoc_quota_schema set version = 99")
     run = await submit(fleet, pairs(3))
-    async with working(database, portals):
-        waiting = (await fleet.runs(run))[0]
-        while waiting.reason is None:
-            await nap()
-            (waiting,) = await fleet.runs(run)
-    assert waiting.state is RunState.QUEUED
-    assert "newer version of aiohubassoc" in waiting.reason
-    assert waiting.due_at is not None
-    assert waiting.due_at > datetime.now(UTC)
+    assert "newer version of aiohubassoc" in await why_it_waits(fleet, run, database, portals)
 
 
 async def test_a_run_with_options_of_a_newer_version_says_why_and_waits(
     fleet: Fleet, database: str, portals: dict[str, FleetPortal]
 ) -> None:
-    """Whatever breaks: the run is not begun again at once, again and again."""
+    """After an error of any kind the run is not begun again at once."""
     run = await submit(fleet, pairs(3))
     async with await psycopg.AsyncConnection.connect(database, autocommit=True) as db:
         await db.execute("update aiohubassoc_runs set options = options || '{\"nonsense\": 1}'")
-    async with working(database, portals):
-        waiting = (await fleet.runs(run))[0]
-        while waiting.reason is None:
-            await nap()
-            (waiting,) = await fleet.runs(run)
-    assert waiting.state is RunState.QUEUED
-    assert "nonsense" in waiting.reason
-    assert waiting.due_at is not None
+    assert "nonsense" in await why_it_waits(fleet, run, database, portals)
 
 
 def slow_token(folder: Path) -> tuple[str, Path]:

@@ -331,7 +331,7 @@ def _widened(own: int, *, seconds: float = 20.0, whole: int = 100) -> AdaptiveLi
         (24, 20.0, 100, (20.0, 101)),  # the whole limit, and one more is tried at once
         (25, 20.0, 100, (10.0, 25)),  # a quarter of the limit: other programs use the rest
         (24, 10.0, 100, (10.0, 24)),
-        (24, math.inf, 100, (10.0, 24)),  # so many calls are not remembered
+        (24, math.inf, 100, (10.0, 24)),  # fewer calls than that are remembered
         (24, 20.0, 99, (10.0, 24)),  # a whole limit was never accepted
     ],
 )
