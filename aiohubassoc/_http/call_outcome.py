@@ -45,6 +45,10 @@ class CallObserver(Protocol):
         """Note that an attempt failed; another one follows."""
         ...
 
+    def on_doubt(self, change: int) -> None:
+        """Note that a call begins (1) or ends (-1) to wait until its refusal can be believed."""
+        ...
+
 
 class _NoObserver:
     """The observer of a call outside any run."""
@@ -59,6 +63,9 @@ class _NoObserver:
         """No-op."""
 
     def on_retry(self, error: AioHubAssocError) -> None:
+        """No-op."""
+
+    def on_doubt(self, change: int) -> None:
         """No-op."""
 
 

@@ -297,6 +297,9 @@ class Sender(Generic[SubjectT]):
         if isinstance(response, ReusedResponse) and not isinstance(verdict, Replied):
             response.body = b""  # it is judged; do not keep it in memory while waiting
             call.in_flight = True
+            # A lent session gives the connection to the next call, which then waits for it.
+            on_doubt = NO_OBSERVER.on_doubt if self._transport.is_lent else call.observer.on_doubt
+            on_doubt(1)
             try:
                 is_own = await self._transport.confirm(response)
             except BaseException:
@@ -304,6 +307,7 @@ class Sender(Generic[SubjectT]):
                 raise
             finally:
                 call.in_flight = False
+                on_doubt(-1)
             if not is_own:
                 lost = ConnectionLostError("the response may be that to another request")
                 verdict = Resend(lost)

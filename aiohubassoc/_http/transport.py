@@ -118,6 +118,11 @@ class Transport:
         refuse_unverified(self._base, ssl, session)
 
     @property
+    def is_lent(self) -> bool:
+        """Whether the session is the caller's."""
+        return self._lent is not None
+
+    @property
     def connections(self) -> int:
         """How many calls may be in flight, so that none waits in the pool of a lent session."""
         limit = self._most_at_once
@@ -132,7 +137,7 @@ class Transport:
         # sixth of a call's cost, until a larger block was freed once.
         bytes(_LARGER_BLOCK_BYTES)
         self._deadlines = Deadlines(self._timeouts, self._clock)
-        self._connections = Connections(self._clock, most_in_doubt=self._most_at_once)
+        self._connections = Connections(self._clock, most_in_doubt=2 * self._most_at_once)
         if self._lent is not None:
             self._session = self._lent
             return

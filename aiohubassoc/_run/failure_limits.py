@@ -48,7 +48,7 @@ class RefusalStreak:
     """
 
     def __init__(self, limit: int | None) -> None:
-        self._limit = limit
+        self.limit = limit
         self._key: _RefusalKey | None = None
         self._unnamed = 0
         self.length = 0  # 0 once HubSpot linked a pair, wholly or in part
@@ -59,7 +59,7 @@ class RefusalStreak:
 
         *error* is about the pair (`About.PAIR`). Errors that are not HubSpot's are not counted.
         """
-        if self._limit is None or not isinstance(error, ApiError | PartialFailureError):
+        if self.limit is None or not isinstance(error, ApiError | PartialFailureError):
             return None
         ids = {pair.from_id, pair.to_id, canonical_id(pair.from_id), canonical_id(pair.to_id)}
         key = _to_key(error, ids)
@@ -67,7 +67,7 @@ class RefusalStreak:
             self._key, self._unnamed, self.length = key, 0, 0
         self.length += 1
         self._unnamed += not _names(error, ids)
-        if self._unnamed < self._limit and self.length < _NAMED_FACTOR * self._limit:
+        if self._unnamed < self.limit and self.length < _NAMED_FACTOR * self.limit:
             return None
         return RefusedAlikeError(self.length, error)
 
@@ -136,6 +136,11 @@ class FailureLimits:
         # Calls end in any order. A link of a pair before the streak does not interrupt the streak.
         if index > self._first_index:
             self.streak.length = 0
+
+    def allows(self, refusals: int) -> bool:
+        """Return whether so many refusals more, alike and without names, would not stop the run."""
+        limit = self.streak.limit
+        return limit is None or self.streak.length + refusals < limit
 
     def check(self, outcome: Outcome, *, is_refusal: bool) -> AioHubAssocError | None:
         """

@@ -74,8 +74,14 @@ class Put(LinkStrategy):
         self._send = send
         self._most_workers = min(workers, READ_AHEAD)
         self._workers = 0
+        self._in_doubt = 0  # workers that wait until a refusal can be believed
         self._is_growing = True  # whether one task reads, and begins a worker for each pair
         self._entries: deque[Entry] = deque()  # read, and not yet sent
+
+    def start(self, run: Run[Outcome]) -> None:
+        """Begin to read."""
+        run.on_doubt = self._on_doubt
+        super().start(run)
 
     async def _work(self) -> None:
         """Begin a worker for each pair, up to the most workers."""
@@ -88,10 +94,27 @@ class Put(LinkStrategy):
         """Link a pair, then further pairs if each worker reads its own."""
         while entry is not None:
             await link_one(self._run, self._send, *entry)
-            if self._is_growing:
+            if self._is_growing or (
+                self._workers > self._most_workers and not self._may_send(self._workers)
+            ):
                 self._workers -= 1
                 return
             entry = await self._next()
+
+    def _on_doubt(self, change: int) -> None:
+        """Let another worker send while one waits until its refusal can be believed."""
+        self._in_doubt += change
+        if change > 0 and not self._is_growing and self._may_send(self._workers + 1):
+            self._workers += 1
+            _ = self._run.begin(self._link_next())
+
+    def _may_send(self, workers: int) -> bool:
+        """Return whether so many workers keep the concurrency, and a run refused alike short."""
+        in_doubt = self._in_doubt
+        return workers - in_doubt <= self._most_workers and self._run.allows_doubts(in_doubt)
+
+    async def _link_next(self) -> None:
+        await self._link_from(await self._next())
 
     async def _next(self) -> Entry | None:
         """Return the next pair; None: there are no more."""

@@ -39,6 +39,10 @@ _AT_ONCE: Final = 100  # results of one response that are taken while other task
 _T = TypeVar("_T")
 
 
+def _ignore(_change: int) -> None:
+    """No-op."""
+
+
 class Run(Generic[ResultT]):
     """
     Reads pairs, lets a strategy work on them, and returns one result for each.
@@ -70,6 +74,7 @@ class Run(Generic[ResultT]):
     ) -> None:
         self.report = report
         self.on_response = report.add_response
+        self.on_doubt: Callable[[int], None] = _ignore  # a strategy may replace it
         # The pairs that were read and have no result yet, by their index in the input.
         self.open: dict[int, Pair] = {}
         # By the index of an open pair: its repeats with theirs, which share its call.
@@ -297,6 +302,10 @@ class Run(Generic[ResultT]):
         else:
             self.open[index] = pair
             self.put(make(index, pair, error, None))
+
+    def allows_doubts(self, count: int) -> bool:
+        """Return whether so many refusals more, all alike, would not stop the run."""
+        return self._limits is None or self._limits.allows(count)
 
     def fail(self, error: BaseException) -> None:
         """Stop because code of the caller failed. Its error is raised once all is reported."""

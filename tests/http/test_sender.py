@@ -556,6 +556,9 @@ class Watch:
         """Note it."""
         self.troubles.append(error)
 
+    def on_doubt(self, change: int) -> None:
+        """Nothing to do."""
+
 
 @pytest.mark.parametrize("answer", [error(500), error(429), error(477), LOST])
 async def test_a_run_that_ends_sends_nothing_again(answer: Response | NoResponse) -> None:
