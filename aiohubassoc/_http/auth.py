@@ -28,18 +28,14 @@ class TokenSource:
         token: An access token (service key, private app or OAuth), or a provider of them.
         timeout: Seconds that a call waits for the provider. None: no limit.
 
-    Attributes:
-        fixed: The token; None: a provider gives it.
-        renewals: How many renewals have ended.
-
     Raises:
         OptionsError: it is not a token. Each method raises it if the provider returns none.
         RunStoppedError: each method, if the provider does not return in time.
     """
 
     def __init__(self, token: str | TokenProvider, timeout: float | None = None) -> None:
-        self.fixed: str | None = None
-        self.renewals = 0
+        self.fixed: str | None = None  # the token; None: a provider gives it
+        self.renewals = 0  # how many renewals have ended
         self._timeout = timeout
         self._provider: TokenProvider | None = None
         if callable(token):

@@ -74,21 +74,16 @@ NO_OBSERVER: CallObserver = _NoObserver()
 
 @attrs.frozen
 class History:
-    """
-    The results of earlier calls for a pair that have left it without an outcome.
+    """The results of earlier calls for a pair that have left it without an outcome."""
 
-    Attributes:
-        attempts: The attempts of these calls.
-        uncertain: Whether one of the attempts may have made the link without a confirmation.
-        unknown: The error of the last attempt that may have made the link without a response.
-        error: Why the last call ended without an outcome; None: it was not cut off.
-        reply: The last reply to that call; None: there was none, or it was about other pairs too.
-    """
-
-    attempts: int = 0
+    attempts: int = 0  # the attempts of these calls
+    # Whether one of the attempts may have made the link without a confirmation.
     uncertain: bool = False
+    # The error of the last attempt that may have made the link without a response.
     unknown: TransportError | None = None
+    # Why the last call ended without an outcome; None: it was not cut off.
     error: AioHubAssocError | None = None
+    # The last reply to that call; None: there was none, or it was about other pairs too.
     reply: DefaultAssociations | None = None
 
 

@@ -67,20 +67,12 @@ def write(
 
 @attrs.define
 class _Throttles:
-    """
-    The throttles of one run that were not logged yet.
+    """The throttles of one run that were not logged yet."""
 
-    Attributes:
-        since: When the last line was logged.
-        count: How many there were since.
-        error: The error of the last one; None: there was none.
-        pause: Seconds of the last pause.
-    """
-
-    since: float
-    count: int = 0
-    error: AioHubAssocError | None = None
-    pause: float = 0.0
+    since: float  # when the last line was logged
+    count: int = 0  # how many there were since
+    error: AioHubAssocError | None = None  # the error of the last one; None: there was none
+    pause: float = 0.0  # seconds of the last pause
 
 
 class EventLog:

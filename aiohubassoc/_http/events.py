@@ -46,10 +46,6 @@ class Events:
         observer: None: events are only logged.
         portal: The host that calls go to.
         clock: The client's.
-
-    Attributes:
-        on_response: Reports a response; None: the observer has no such method.
-        on_outcome: Reports the outcome of a pair; None: the observer has no such method.
     """
 
     def __init__(self, observer: Observer | None, *, portal: str, clock: Clock) -> None:
@@ -58,7 +54,9 @@ class Events:
         self._log = EventLog()
         self._has_raised = False
         self._observer = {name: self._bind(observer, name) for name in METHODS}
+        # Reports the outcome of a pair; None: the observer has no such method.
         self.on_outcome = self._observer["outcome"]
+        # Reports a response; None: the observer has no such method.
         self.on_response: (
             Callable[[Call[Any], Endpoint, Response | NoResponse, Verdict, float], None] | None
         ) = None

@@ -286,20 +286,17 @@ class WaitQueue:
         try_take: Takes a permit and returns 0, or returns the seconds until one may be free; inf:
             not before another call ends. If it raises AioHubAssocError, the first caller gets that.
         give_back: Releases a permit that was granted to a caller just before it was cancelled.
-
-    Attributes:
-        waiters: The callers that wait, in order.
-        now: Gives the time.
     """
 
     def __init__(
         self, clock: Clock, try_take: Callable[[float], float], give_back: Callable[[], None]
     ) -> None:
         self._clock = clock
-        self.now = clock.now
+        self.now = clock.now  # gives the time
         self._try_take = try_take
         self._give_back = give_back
         # Ordered, and a cancelled caller can be removed from the middle.
+        # The callers that wait, in order.
         self.waiters: OrderedDict[asyncio.Future[None], None] = OrderedDict()
         self._longest = 0
         self._timer: Timer | None = None

@@ -78,9 +78,6 @@ class Deadlines:
     Args:
         timeouts: Of each attempt. How long connecting may take, the connector bounds.
         clock: That of the event loop.
-
-    Attributes:
-        attempts: The attempts in flight, by task. The caller of `begin` removes each at its end.
     """
 
     def __init__(self, timeouts: Timeouts, clock: Clock) -> None:
@@ -90,6 +87,7 @@ class Deadlines:
         self._clock = clock
         self._now = bind_now(clock)
         self._loop = asyncio.get_running_loop()
+        # The attempts in flight, by task. The caller of `begin` removes each at its end.
         self.attempts: dict[asyncio.Task[object], Attempt] = {}
         self._timer: Timer | None = None
         self._timer_at = math.inf
@@ -216,9 +214,6 @@ class OwnSession:
         connect: Seconds for opening a connection; None: no limit.
         ssl: None verifies against the system's certificates.
         proxy: The URL of a proxy; None: none.
-
-    Attributes:
-        headers: Those of each request. They can be changed.
     """
 
     def __init__(
@@ -254,6 +249,7 @@ class OwnSession:
         # On a reused connection that is dead aiohttp would send a PUT again by itself, without the
         # limiter and the counts. There is no public switch (3.14); a test counts requests.
         self._session._retry_connection = False  # noqa: SLF001 -- see above
+        # Those of each request. They can be changed.
         self.headers: CIMultiDict[str] = self._session.headers
         self._request_class = type("Request", (ReadyRequest,), {"ready": self.headers})
         self._is_direct = _IS_KNOWN and not self._session.trace_configs

@@ -61,13 +61,9 @@ _TIMED: Final = 8
 
 @attrs.define
 class ReusedResponse(Response):
-    """
-    A response over a connection that was used before. It may belong to another request.
+    """A response over a connection that was used before. It may belong to another request."""
 
-    Attributes:
-        attempt: What it is the response to, for `Transport.confirm`.
-    """
-
+    # What it is the response to, for `Transport.confirm`.
     attempt: Attempt | None = attrs.field(default=None, repr=False)
 
 

@@ -80,12 +80,6 @@ class ByteSource(io.RawIOBase):
     Args:
         file: The file at its beginning; closed with this.
         is_stdin: Whether it is standard input, even if that is connected to a file.
-
-    Attributes:
-        head: The first bytes, at least four if the file has four.
-        is_regular: Whether it is a plain file: it can be opened again, and reading never waits.
-        size_bytes: The length of a plain file; None for others.
-        taken_bytes: How many bytes were read.
     """
 
     def __init__(self, file: io.FileIO, name: str, *, is_stdin: bool = False) -> None:
@@ -93,10 +87,12 @@ class ByteSource(io.RawIOBase):
         super().__init__()
         self.name = name
         status = os.fstat(file.fileno())
+        # Whether it is a plain file: it can be opened again, and reading never waits.
         self.is_regular = stat.S_ISREG(status.st_mode) and not is_stdin
+        # The length of a plain file; None for others.
         self.size_bytes = status.st_size if self.is_regular else None
-        self.taken_bytes = 0
-        self.head = self._read_head()
+        self.taken_bytes = 0  # how many bytes were read
+        self.head = self._read_head()  # the first bytes, at least four if the file has four
         self._again = memoryview(self.head)
 
     def _read_head(self) -> bytes:

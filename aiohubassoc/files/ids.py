@@ -23,14 +23,7 @@ _CLASSIFIED_CHARS: Final = 100
 
 
 class CellKind(Enum):
-    """
-    What a cell holds instead of a record id.
-
-    Attributes:
-        one: One of them, in messages.
-        many: A column of them, in messages.
-        advice: How to fix it.
-    """
+    """What a cell holds instead of a record id."""
 
     EMPTY = "empty", "nothing", ""
     FLOAT = "a float", "floats", "write it as a whole number"
@@ -80,21 +73,17 @@ class CellKind(Enum):
     NAME = "a name or other text", "names or other text", ""
 
     def __init__(self, one: str, many: str, advice: str) -> None:
-        self.one = one
-        self.many = many
-        self.advice = advice
+        self.one = one  # one of them, in messages
+        self.many = many  # a column of them, in messages
+        self.advice = advice  # how to fix it
 
 
 class RejectedRowError(ValueError):
-    """
-    A row that is rejected; the message is its problem.
-
-    Attributes:
-        wrong_cell: The column whose cell is no id, and what it holds; None: another problem.
-    """
+    """A row that is rejected; the message is its problem."""
 
     def __init__(self, problem: str, wrong_cell: tuple[str, CellKind] | None = None) -> None:
         super().__init__(problem)
+        # The column whose cell is no id, and what it holds; None: another problem.
         self.wrong_cell = wrong_cell
 
 

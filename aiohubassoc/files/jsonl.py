@@ -47,9 +47,6 @@ class JsonlReader:
         file: The text; closed by `close`.
         encoding: The encoding that messages about undecoded lines name.
 
-    Attributes:
-        header: The keys of the first good object; empty if there is none in the first 1,000 lines.
-
     Raises:
         InputError: There is no line in it.
     """
@@ -66,6 +63,7 @@ class JsonlReader:
         self._encoding = encoding
         self._rest = self._records()
         self._ahead: deque[Record] = deque()
+        # The keys of the first good object; empty if there is none in the first 1,000 lines.
         self.header: list[str] = []
         for record in islice(self._rest, _HEADER_LINES):
             self._ahead.append(record)

@@ -47,14 +47,6 @@ class PairTable:
     All inputs are opened and their columns read at once; plain files but the first are closed
     again until it is their turn.
 
-    Attributes:
-        name: The name of the inputs together, in messages.
-        names: The name of each of them, by `Record.source`.
-        header: The columns of all inputs together, as written.
-        may_block: Whether reading may wait for a pipe.
-        counts: The counts of the rows read so far.
-        counted: These counts as of the row that was yielded last.
-
     Raises:
         InputError: An input cannot be read as pairs, or is given twice.
     """
@@ -66,7 +58,8 @@ class PairTable:
         _refuse_repeats(paths)
         self._inputs: list[_PairFile] = []
         self._has_begun = self._has_ended = False
-        self.counts = InputCounts()
+        self.counts = InputCounts()  # the counts of the rows read so far
+        # These counts as of the row that was yielded last.
         self.counted: Counted = (0, 0, 0, (0, 0, 0))
         try:
             self._open(paths, layout)
@@ -74,11 +67,14 @@ class PairTable:
             for taken in self._inputs:
                 taken.close()
             raise
+        # The name of each of them, by `Record.source`.
         self.names = [taken.name for taken in self._inputs]
         others = len(self.names) - 1
+        # The name of the inputs together, in messages.
         self.name = f"{self.names[0]} and {others} more" if others else self.names[0]
         self._merged = MergedHeader([taken.header for taken in self._inputs])
-        self.header = self._merged.all
+        self.header = self._merged.all  # the columns of all inputs together, as written
+        # Whether reading may wait for a pipe.
         self.may_block = any(taken.may_block for taken in self._inputs)
         self._pairs = self._read()
 
@@ -175,11 +171,6 @@ class InputFile:
         is_first: Whether it is read at once; else a plain file is closed, and opened again by
             `read`.
 
-    Attributes:
-        unit: What `Record.line` counts in it.
-        ends: The columns of a table that *find* has found; None of JSON Lines.
-        may_block: Whether reading may wait for a pipe, which cannot be opened again.
-
     Raises:
         InputError: It cannot be read, or a column is missing.
     """
@@ -193,13 +184,14 @@ class InputFile:
         self._left_out = counts
         source = open_source(path)
         self.name = source.name
+        # Whether reading may wait for a pipe, which cannot be opened again.
         self.may_block = not source.is_regular
         stays_open = is_first or self.may_block
         # What this opening leaves out is counted by the next one.
         rows = self._open(source, counts if stays_open else InputCounts())
         self.header = rows.header
-        self.unit = rows.unit
-        self.ends = rows.ends
+        self.unit = rows.unit  # what `Record.line` counts in it
+        self.ends = rows.ends  # the columns of a table that *find* has found; None of JSON Lines
         self._count = rows.count
         self._is_text = rows.is_text
         self._rows: Rows | None = rows

@@ -40,16 +40,12 @@ class StatisticsObserver(Observer):
 
     What other runs of the client report is not counted. Outcomes carry no run: those of this one
     are what its folder is given to write.
-
-    Attributes:
-        find_quota: Returns the quota that is kept now; None: that of the run's start is shown.
-        is_used: Whether the run has reported to it.
-        duplicates: How many pairs of the run repeat an earlier one.
     """
 
     def __init__(self) -> None:
+        # Returns the quota that is kept now; None: that of the run's start is shown.
         self.find_quota: Callable[[], Quota] | None = None
-        self.is_used = False
+        self.is_used = False  # whether the run has reported to it
         self._run: str | None = None
         self._calls_per_second = 0.0
         self._statistics = Statistics()
@@ -58,7 +54,7 @@ class StatisticsObserver(Observer):
         self._active_before = 0.0
         self._offset = 0.0
         self._paused_until = 0.0
-        self.duplicates = 0
+        self.duplicates = 0  # how many pairs of the run repeat an earlier one
 
     def begin(self, kept: str | None, clock: Clock, run: str | None) -> None:
         """

@@ -59,31 +59,23 @@ _USUAL: Final = {count: _usual(count) for count in _AT_ONCE}
 
 @attrs.define
 class Group:
-    """
-    What is written together.
+    """What is written together."""
 
-    Attributes:
-        at_ms: When.
-        session: In which run.
-        usual: Of pairs linked at the first try, one after the other: the number of the types, both
-            ids, place, time, session, tag.
-        others: Of other pairs that have no row: the number of the types, both ids, then as in
-            `changed`.
-        changed: Of pairs that have a row: status, place, attempts, whether it may be
-            applied, category, message, correlation id, time, session, tag, row.
-        repeated: Of pairs that failed in an earlier run and were reported again: session,
-            place, row.
-        rejected: Rows of the input that hold no pair: place, problem, cells.
-        statistics: How the runs of the folder went so far; None: not due, or not known.
-    """
-
-    at_ms: int
-    session: int
+    at_ms: int  # when
+    session: int  # in which run
+    # Rows of the input that hold no pair: place, problem, cells.
     rejected: list[RejectedRecord] = attrs.Factory(list)
+    # Of pairs linked at the first try, one after the other: the number of the types, both ids,
+    # place, time, session, tag.
     usual: list[object] = attrs.Factory(list)
+    # Of other pairs that have no row: the number of the types, both ids, then as in `changed`.
     others: list[tuple[object, ...]] = attrs.Factory(list)
+    # Of pairs that have a row: status, place, attempts, whether it may be applied, category,
+    # message, correlation id, time, session, tag, row.
     changed: list[tuple[object, ...]] = attrs.Factory(list)
+    # Of pairs that failed in an earlier run and were reported again: session, place, row.
     repeated: list[tuple[int, Place, int]] = attrs.Factory(list)
+    # How the runs of the folder went so far; None: not due, or not known.
     statistics: str | None = None
 
     @property

@@ -76,27 +76,17 @@ class JournalRow:
 
 @attrs.frozen
 class Session:
-    """
-    A run of a folder.
+    """A run of a folder."""
 
-    Attributes:
-        number: From 1.
-        began_at: When; aware.
-        ended_at: When it ended in good order; None if it is under way, was killed, or its
-            disk was full.
-        is_of_folder: Whether it took its pairs from the folder itself.
-        is_complete: Whether it read the input to its end; None: not known.
-        stopped: Why it ended early; None if it did not.
-    """
-
-    number: int
+    number: int  # from 1
     process_id: int
     version: str
-    began_at: datetime
+    began_at: datetime  # when; aware
+    # When it ended in good order; None if it is under way, was killed, or its disk was full.
     ended_at: datetime | None
-    is_of_folder: bool
-    is_complete: bool | None
-    stopped: str | None
+    is_of_folder: bool  # whether it took its pairs from the folder itself
+    is_complete: bool | None  # whether it read the input to its end; None: not known
+    stopped: str | None  # why it ended early; None if it did not
 
 
 @attrs.frozen

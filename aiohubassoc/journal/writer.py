@@ -54,18 +54,12 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @attrs.define
 class InputNotes:
-    """
-    What the run folder learns of the input while it is read.
+    """What the run folder learns of the input while it is read."""
 
-    Attributes:
-        rejected: Rows without a pair; each is written with the next outcomes.
-        is_cut_short: Whether the input ended before its end, because the run was to.
-        is_of_folder: Whether the pairs are taken from the folder itself.
-    """
-
+    # Rows without a pair; each is written with the next outcomes.
     rejected: list[RejectedRecord] = attrs.Factory(list)
-    is_cut_short: bool = False
-    is_of_folder: bool = False
+    is_cut_short: bool = False  # whether the input ended before its end, because the run was to
+    is_of_folder: bool = False  # whether the pairs are taken from the folder itself
 
 
 class JournalWriter:
@@ -79,12 +73,9 @@ class JournalWriter:
         observer: Collects how the run goes, if the client reports to it.
         force: Whether the job may differ.
         retry_failed: Whether pairs that failed in an earlier run are to be sent again.
-
-    Attributes:
-        run_id: What log lines know the run by; None: it is not known.
     """
 
-    run_id: str | None = None
+    run_id: str | None = None  # what log lines know the run by; None: it is not known
 
     def __init__(
         self,

@@ -49,11 +49,6 @@ class SharedLimiter:
     A `Limiter` that shares its quota with other processes.
 
     Its *session* asks the *row* in a separate thread; *decider* holds until the first reply.
-
-    Attributes:
-        quota: The quota that is kept now; of two, the slower.
-        max_in_flight: How many batch calls may be in flight now; None: any number.
-        generation: Of permits: those of an earlier one are not to be used any more.
     """
 
     def __init__(
@@ -70,9 +65,10 @@ class SharedLimiter:
         self._identity = identity
         self._clock = clock
         self._queue = WaitQueue(clock, self._try_take, self.release_unused)
-        self.quota = decider.quota
+        self.quota = decider.quota  # the quota that is kept now; of two, the slower
+        # How many batch calls may be in flight now; None: any number.
         self.max_in_flight = decider.max_in_flight
-        self.generation = 0
+        self.generation = 0  # of permits: those of an earlier one are not to be used any more
         self._cooldown = Cooldown()
         self._paused_until = -math.inf
         # From when on each unused permit may be used, in order; and how many calls have one.

@@ -67,36 +67,21 @@ class PermanentStoreError(Exception):
 
 @attrs.frozen
 class StoredState:
-    """
-    The row of one quota.
+    """The row of one quota."""
 
-    Attributes:
-        revision: Number of changes so far.
-        epoch: `RowTransaction.epoch` when it was written.
-        state: The common state.
-    """
-
-    revision: int
-    epoch: str
+    revision: int  # number of changes so far
+    epoch: str  # `RowTransaction.epoch` when it was written
     state: bytes
 
 
 @attrs.frozen
 class RowTransaction:
-    """
-    A transaction of a store, in which no other process changes the row.
+    """A transaction of a store, in which no other process changes the row."""
 
-    Attributes:
-        row: The row; None: there is none.
-        epoch: Identifies the start of the machine or the server.
-        arrived_at: The store's time at the request, in seconds.
-        now: The store's time once no other process could change the row.
-    """
-
-    row: StoredState | None
-    epoch: str
-    arrived_at: float
-    now: float
+    row: StoredState | None  # None: there is none
+    epoch: str  # identifies the start of the machine or the server
+    arrived_at: float  # the store's time at the request, in seconds
+    now: float  # the store's time once no other process could change the row
 
 
 class Store(Protocol):
