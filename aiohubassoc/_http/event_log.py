@@ -82,7 +82,6 @@ class EventLog:
         self._throttles: dict[str | None, _Throttles] = {}
 
     def run_started(self, event: RunStartedEvent) -> None:
-        """Log that a run begins."""
         pairs = "pairs" if event.total is None else plural(event.total, "pair")
         asked = ", asking first which are linked" if event.skip_linked else ""
         write(
@@ -125,7 +124,6 @@ class EventLog:
             self._throttles[run] = _Throttles(now)
 
     def retry(self, event: RetryEvent, subject: object) -> None:
-        """Log that a call is retried."""
         if not calls.isEnabledFor(logging.DEBUG):
             return
         extra = make_extra(event.run, pair=event.pair, attempt=event.attempt, error=event.error)

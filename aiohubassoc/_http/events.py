@@ -64,7 +64,6 @@ class Events:
             self.on_response = self._report_response
 
     def run_started(self, event: RunStartedEvent) -> None:
-        """Report that a run was entered."""
         self._log.run_started(event)
         self._give("run_started", event)
 
@@ -73,7 +72,6 @@ class Events:
         self._log.run_stopped(run, cause)
 
     def run_finished(self, run: str, report: RunReport, started_at: float) -> None:
-        """Report that a run ended."""
         now = self._clock.now()
         self._log.run_finished(run, report, now - started_at, now)
         self._give("run_finished", RunFinishedEvent(run, report, now - started_at))

@@ -256,11 +256,9 @@ class OwnSession:
 
     @property
     def closed(self) -> bool:
-        """Whether it is closed."""
         return self._session.closed
 
     async def close(self) -> None:
-        """Close every connection."""
         await self._session.close()
 
     async def request(  # one coroutine: another costs as much as reading the reply

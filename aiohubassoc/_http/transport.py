@@ -115,7 +115,6 @@ class Transport:
 
     @property
     def is_lent(self) -> bool:
-        """Whether the session is the caller's."""
         return self._lent is not None
 
     @property

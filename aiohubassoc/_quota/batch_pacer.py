@@ -58,7 +58,6 @@ class BatchPacer(Pacer):
 
     @property
     def quota(self) -> Quota:
-        """The quota that is kept now."""
         return Quota(self.limit, self._buckets[0].quota.window)
 
     def is_calm(self, now: float) -> bool:  # noqa: ARG002 -- as for single calls
@@ -70,7 +69,6 @@ class BatchPacer(Pacer):
         return 0
 
     def apply_options(self) -> None:
-        """Keep the quota of this pacer's options, after the state of another was loaded."""
         if self._given is None:
             return
         self.limit = min(self.limit, self._given.limit)
@@ -78,7 +76,6 @@ class BatchPacer(Pacer):
             self._buckets = (self._buckets[0].copy_for(self._given),)
 
     def wait(self, now: float) -> float:
-        """Return the seconds until a call may be sent; inf: not before another call ends."""
         self._rise(now)
         if self.in_flight >= min(self.max_in_flight, self._cooldown.max_in_flight):
             self._lacked_flight = True
@@ -91,7 +88,6 @@ class BatchPacer(Pacer):
         return max(wait, self._cooldown.wait(now))
 
     def take(self, now: float) -> None:
-        """Take a permit for a call that is sent now."""
         if self._rises_at == math.inf:
             self._rises_at = now + self.quota.window
         self._buckets[0].take()

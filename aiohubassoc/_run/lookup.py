@@ -121,7 +121,6 @@ class PairLookups:
             self.note(index, pair, found[canonical_id(pair.from_id)])
 
     def _on_end(self, task: asyncio.Task[None]) -> None:
-        """Note that a task has ended."""
         self._asking.discard(task)
 
 

@@ -63,7 +63,6 @@ class Verify(PairLookups):
     def make_unsent(
         self, index: int, pair: Pair, error: AioHubAssocError | None, _: History | None
     ) -> Verification:
-        """Return the result of a pair that was not looked up."""
         return Verification(index, pair, LinkState.UNKNOWN, error)
 
     def note(self, index: int, pair: Pair, found: Found) -> None:

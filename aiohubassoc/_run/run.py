@@ -115,7 +115,6 @@ class Run(Generic[ResultT]):
 
     @property
     def in_flight(self) -> int:
-        """How many requests of this run are in flight."""
         return sum(call.in_flight for call in self._tasks.values() if call is not None)
 
     @property

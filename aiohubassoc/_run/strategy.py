@@ -41,7 +41,6 @@ class LinkStrategy:
         self.read_ahead = read_ahead + (0 if skip is None else skip.read_ahead)
 
     def start(self, run: Run[Outcome]) -> None:
-        """Begin to read."""
         self._run = run
         self._read: Callable[[int], Awaitable[list[Entry]]] = run.prefetch.read
         if self._skip is not None:
@@ -55,7 +54,6 @@ class LinkStrategy:
     def make_unsent(
         self, index: int, pair: Pair, error: AioHubAssocError | None, history: History | None
     ) -> Outcome:
-        """Return the outcome of a pair that cannot be sent; with *history*: that is left open."""
         if history is None:
             return Outcome(index, pair, Status.FAILED, error=error)
         return Outcome(

@@ -104,7 +104,6 @@ class ByteSource(io.RawIOBase):
         return head
 
     def readable(self) -> bool:
-        """Return True."""
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
@@ -127,7 +126,6 @@ class ByteSource(io.RawIOBase):
         return file
 
     def close(self) -> None:
-        """Close the file."""
         if not self.closed:
             self._file.close()
         super().close()
@@ -252,7 +250,6 @@ def digest_of_file(path: str) -> tuple[int | None, str]:
 
 
 def digest_of_text(text: str) -> str:
-    """Return a digest of *text*."""
     data = text.encode(errors="surrogatepass")
     return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
 

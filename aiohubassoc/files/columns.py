@@ -134,7 +134,6 @@ class Wanted:
 
     @property
     def column_option(self) -> str:
-        """The option that chooses the column."""
         return f"--{self.end}-column"
 
     @property

@@ -196,7 +196,6 @@ class CsvReader:
         self._folded = _LineFacts()
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
     def _bare_fields(self, begun: int, error: csv.Error) -> list[str] | None:

@@ -102,7 +102,6 @@ class ExcelReader:
             yield Record(line, cells)
 
     def close(self) -> None:
-        """Close the workbook and its file."""
         self._workbook.close()
         self._file.close()
 

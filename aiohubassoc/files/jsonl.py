@@ -86,7 +86,6 @@ class JsonlReader:
         return self._beginning
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
     def _records(self) -> Iterator[Record]:

@@ -232,7 +232,6 @@ class InputFile:
         return None if lines is None else max(lines - (self.ends is not None), 0)
 
     def fingerprint(self) -> dict[str, object]:
-        """Return what identifies the input; see `PairTable.fingerprints`."""
         size_bytes: int | None = None
         if self.may_block:
             assert self._rows is not None  # noqa: S101 -- what may block is not closed early

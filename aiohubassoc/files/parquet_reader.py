@@ -111,7 +111,6 @@ class ParquetReader:
                 yield Record(line, list(fields), problem)
 
     def close(self) -> None:
-        """End the process and close the file."""
         self._stop()
         self._file.close()
 

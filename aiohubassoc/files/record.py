@@ -204,7 +204,6 @@ class InputCounts:
         ]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the counts and notes as plain values."""
         names = ("rows", "rejected", "nothing_to_link", "spaces", "text_marks", "floats")
         return {name: getattr(self, name) for name in (*names, "hidden_rows", "hidden_sheets")} | {
             "notes": list(self.notes)

@@ -157,7 +157,6 @@ class JsonResults:
         self._kept = _without_added(header)
 
     def write(self, fields: Fields, result: RowResult) -> None:
-        """Write one row and its outcome."""
         if isinstance(fields, list):
             own: dict[str, object] = dict(zip(self._kept, fields, strict=False))
         else:
@@ -228,7 +227,6 @@ class ParquetResults:
             self._file.close()
 
     def write(self, fields: Fields, result: RowResult) -> None:
-        """Write one row, as many cells of it as there are columns, and its outcome."""
         row = tuple(map(_valid, (*_cells(fields, self._kept), *attrs.astuple(result))))
         self._rows.append(row)
         self._chars += sum(len(cell) for cell in row if cell is not None)

@@ -84,7 +84,6 @@ class Table:
 
     @property
     def row_chars(self) -> int:
-        """About how long the latest row is."""
         return self._reader.row_chars
 
     @property
@@ -144,7 +143,6 @@ class Table:
             )
 
     def close(self) -> None:
-        """Close the file."""
         self._reader.close()
 
     def _shape(self, record: Record, fields: list[str]) -> None:

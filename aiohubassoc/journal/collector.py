@@ -102,7 +102,6 @@ class StatisticsObserver(Observer):
     # --- events --------------------------------------------------------------------------------
 
     def run_started(self, event: RunStartedEvent) -> None:
-        """Collect from this run."""
         if not self._is_ours(event.run):
             return
         self.is_used = True
@@ -110,12 +109,10 @@ class StatisticsObserver(Observer):
         self._note(event.quota)
 
     def run_finished(self, event: RunFinishedEvent) -> None:
-        """Collect nothing more from this run."""
         if self._is_ours(event.run):
             self._run = None
 
     def response(self, event: ResponseEvent) -> None:
-        """Count a response."""
         if not self._is_ours(event.run) or self._clock is None:
             return
         at = max(self._offset, self._now() - event.seconds)  # when it was sent
@@ -138,7 +135,6 @@ class StatisticsObserver(Observer):
             )
 
     def retry(self, event: RetryEvent) -> None:
-        """Count that a call is sent again."""
         if self._is_ours(event.run):
             self._statistics.retries.add(event.reason)
 

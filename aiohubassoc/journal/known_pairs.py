@@ -145,7 +145,6 @@ class KnownPairs:
         return None if row is None else int(row[0])
 
     def close(self) -> None:
-        """Be done."""
         self._db.close()
 
     def _met(self, index: int, pair: Pair, key: Key, place: Place) -> Outcome | None:

@@ -82,12 +82,10 @@ class ByIndex:
     are_stable = False
 
     def place(self, index: int, pair: Pair) -> Place:
-        """Return the index."""
         del pair
         return index
 
     def describe(self, place: Place) -> str:
-        """Return it as messages call items of the input."""
         return f"item {place}"
 
     def tag(self, pair: Pair) -> str | None:

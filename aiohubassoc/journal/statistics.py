@@ -54,7 +54,6 @@ class Counts:
     by_name: dict[str, int] = attrs.Factory(dict)
 
     def add(self, name: str, count: int = 1) -> None:
-        """Count *name*."""
         name = name[:_MOST_LETTERS]
         if name not in self.by_name and len(self.by_name) >= _MOST_NAMES:
             name = OTHER
@@ -62,7 +61,6 @@ class Counts:
 
     @property
     def total(self) -> int:
-        """How many were counted."""
         return sum(self.by_name.values())
 
     def largest(self, most: int) -> list[tuple[str, int]]:
@@ -105,7 +103,6 @@ class Timeline:
         self.quota[bucket] = max(self.quota[bucket], calls_per_second)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
         return {
             "width": self.width,
             "counts": {name: counts[: self.length] for name, counts in self.counts.items()},
@@ -247,7 +244,6 @@ class Statistics:
         return at
 
     def to_json(self) -> str:
-        """Return it as text."""
         value = attrs.asdict(self) | {name: getattr(self, name).by_name for name in _NAMED}
         value |= {
             name: round(value[name], 3) for name in ("active_seconds", "end", "paused_seconds")

@@ -74,7 +74,6 @@ class StoreClock(SystemClock):
     time = 0.0
 
     def now(self) -> float:
-        """Return that time."""
         return self.time
 
 
@@ -83,7 +82,6 @@ class Decider(QuotaLimiter):
 
     @property
     def pacer(self) -> Pacer:
-        """Decides when calls may be sent."""
         return self._pacer
 
     @property
@@ -92,7 +90,6 @@ class Decider(QuotaLimiter):
         return self._daily
 
     def take(self, now: float) -> float:
-        """Take a permit and return 0, or the seconds until there may be one, or raise."""
         return self._try_take(now)
 
 

@@ -103,7 +103,6 @@ class SharedLimiter:
         await self._queue.acquire()
 
     def release_unused(self) -> None:
-        """See `Limiter`: the permit is for any process."""
         self._in_flight -= 1
         self._note()
 
@@ -116,7 +115,6 @@ class SharedLimiter:
         accepted: bool = True,
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> None:
-        """Let the permit come back one window after the call was counted."""
         self._in_flight -= 1
         if accepted:
             self._cooldown.record_accepted(sent_at)
@@ -124,7 +122,6 @@ class SharedLimiter:
         self._note()
 
     def record_no_response(self, sent_at: float) -> None:
-        """Let the permit come back one window and a usual round trip from now."""
         self._in_flight -= 1
         self._events.append(NotResponded(sent_at, self._clock.now()))
         self._note()
@@ -152,7 +149,6 @@ class SharedLimiter:
         return generation == self.generation and self._clock.now() <= self._usable_until
 
     async def renew(self) -> None:
-        """See `ExpiringLimiter`."""
         self._in_flight -= 1
         try:
             await self._queue.acquire()

@@ -76,11 +76,9 @@ class PostgresStore:
         self._connection: Connection | None = None
 
     def local_time(self) -> float:
-        """See `Store`."""
         return time.monotonic()  # noqa: TID251 -- whatever the client's clock is
 
     def open(self) -> None:
-        """Connect and make the tables if there are none."""
         import psycopg  # noqa: PLC0415 -- an extra
 
         try:
@@ -102,7 +100,6 @@ class PostgresStore:
         self._connection = connection
 
     def update(self, name: str, kind: str, change: Callable[[RowTransaction], bytes]) -> None:
-        """See `Store`."""
         import psycopg  # noqa: PLC0415 -- an extra
 
         if self._connection is None:
@@ -141,7 +138,6 @@ class PostgresStore:
         cursor.execute(_COMMIT, (revision + 1, epoch, changed, name, kind))
 
     def close(self) -> None:
-        """Disconnect."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             with suppress(Exception):  # it is broken: nothing more can be done about it

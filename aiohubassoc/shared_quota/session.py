@@ -41,11 +41,9 @@ class ThreadWorker:
         self._executor = ThreadPoolExecutor(1, "aiohubassoc-shared-quota")
 
     def submit(self, work: Callable[[], ResultT]) -> asyncio.Future[ResultT]:
-        """See `Worker`."""
         return asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     def close(self) -> None:
-        """See `Worker`; running work ends by itself."""
         self._executor.shutdown(wait=False)
 
 

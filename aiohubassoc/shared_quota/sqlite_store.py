@@ -56,11 +56,9 @@ class SqliteStore:
         self._epoch = _boot_id()
 
     def local_time(self) -> float:
-        """See `Store`."""
         return time.monotonic()  # noqa: TID251 -- the store's clock, whatever the client's is
 
     def open(self) -> None:
-        """Open the file and make it if there is none."""
         if self._makes_folder:
             self._make_folder()
         if not self._path.parent.is_dir():
@@ -87,7 +85,6 @@ class SqliteStore:
         self._db, self._file = db, _identify(self._path)
 
     def update(self, name: str, kind: str, change: Callable[[RowTransaction], bytes]) -> None:
-        """See `Store`."""
         if self._db is None:
             self.open()
         assert self._db is not None  # noqa: S101 -- just opened
@@ -133,7 +130,6 @@ class SqliteStore:
             return
 
     def close(self) -> None:
-        """Close the file."""
         if self._db is not None:
             self._db.close()
             self._db = None
