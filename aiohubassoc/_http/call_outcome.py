@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class CallObserver(Protocol):
-    """What a call uses of its run."""
+    """What a call uses of its run. A method that is not overridden does nothing."""
 
     stopping: bool
     """Whether the run stops: failed calls are not retried."""
@@ -31,42 +31,29 @@ class CallObserver(Protocol):
     @property
     def run_id(self) -> str | None:
         """The id of the run in its events; None: the call is outside any run."""
-        ...
 
     def on_response(self, status: int) -> None:
         """Count a response with this HTTP status."""
-        ...
+        return
 
     def on_progress(self) -> None:
         """Note that HubSpot linked or refused a pair."""
-        ...
+        return
 
     def on_retry(self, error: AioHubAssocError) -> None:
         """Note that an attempt failed; another one follows."""
-        ...
+        return
 
     def on_doubt(self, change: int) -> None:
         """Note that a call begins (1) or ends (-1) to wait until its refusal can be believed."""
-        ...
+        return
 
 
-class _NoObserver:
+class _NoObserver(CallObserver):
     """The observer of a call outside any run."""
 
     stopping = False
     run_id = None
-
-    def on_response(self, status: int) -> None:
-        """No-op."""
-
-    def on_progress(self) -> None:
-        """No-op."""
-
-    def on_retry(self, error: AioHubAssocError) -> None:
-        """No-op."""
-
-    def on_doubt(self, change: int) -> None:
-        """No-op."""
 
 
 NO_OBSERVER: CallObserver = _NoObserver()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import attrs
 
-from aiohubassoc._run.group_commit import GROUP
+from aiohubassoc._run.group_commit import GROUP, wait_until_none
 from aiohubassoc.errors import JournalStorageError
 from aiohubassoc.journal.row_codec import Place
 from aiohubassoc.journal.schema import (
@@ -286,16 +286,11 @@ class DatabaseThread:
     async def close(self, release: Callable[[], object]) -> None:
         """Return once all else is done and *release* was called, however often it is cancelled."""
         last = asyncio.get_running_loop().run_in_executor(self._thread, release)
-        cancelled: asyncio.CancelledError | None = None
-        while not last.done():
-            try:
-                await asyncio.wait([last])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        self._thread.shutdown(wait=False)
-        last.result()
-        if cancelled is not None:
-            raise cancelled
+        try:
+            await wait_until_none(lambda: [] if last.done() else [last])
+        finally:
+            self._thread.shutdown(wait=False)
+            last.result()
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -339,14 +340,10 @@ class ReportReader(Reader):
 
     def rejected_rows(self, most: int) -> list[RowWithoutPair]:
         """Return the first *most* rows of the input that hold no pair."""
-        with read_errors(self.folder):
-            found = self._db.execute(
-                "select place, problem, fields from unusable order by place limit ?", (most,)
-            ).fetchall()
-            return [
-                RowWithoutPair(*split_place(place), problem, _cells(fields))
-                for place, problem, fields in found
-            ]
+        return [
+            RowWithoutPair(source, line, problem, _join(cells))
+            for source, line, problem, cells in islice(self.rejected(), most)
+        ]
 
     def statistics(self) -> Statistics | None:
         """Return how the runs of the folder went; None: that was not collected."""
@@ -372,7 +369,6 @@ def _to_instant(at_ms: int) -> datetime:
     return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
-def _cells(fields: str) -> str:
+def _join(cells: object) -> str:
     """Return the cells of a row in one line."""
-    cells = json.loads(fields)
     return ", ".join(map(str, cells)) if isinstance(cells, list) else json.dumps(cells)
