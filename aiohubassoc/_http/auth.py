@@ -61,12 +61,8 @@ class TokenSource:
         Return whether there is another token than *refused*.
 
         The provider is awaited with the refused token, unless it has another one already, or was
-        awaited with that token since it was handed out. So a late refusal does not discard a new
-        token.
-
-        Args:
-            refused: The token.
-            renewals: How many renewals had ended when it was handed out.
+        awaited with that token since it was handed out, after so many *renewals*. So a late refusal
+        does not discard a new token.
         """
         if self._provider is None:
             return False

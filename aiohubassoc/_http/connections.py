@@ -85,10 +85,8 @@ class Attempt:
     """
     An attempt in flight: one request of a call, made by the running task.
 
-    Args:
-        task: That task.
-        began_at: When it began, or when the connection was opened that was opened for it.
-        due_at: When it is cancelled if it has not ended.
+    *began_at*: when it began, or when the connection was opened that was opened for it; *due_at*:
+    when it is cancelled if it has not ended.
     """
 
     # On the class: few attempts change them.

@@ -39,14 +39,7 @@ METHODS: Final = ("run_started", "run_finished", "response", "retry", "throttled
 
 
 class Events:
-    """
-    Reports what happens in one client.
-
-    Args:
-        observer: None: events are only logged.
-        portal: The host that calls go to.
-        clock: The client's.
-    """
+    """Reports what happens in one client to its *observer*, if it has one, and to the log."""
 
     def __init__(self, observer: Observer | None, *, portal: str, clock: Clock) -> None:
         self.portal = portal

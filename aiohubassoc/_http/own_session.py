@@ -71,13 +71,9 @@ except (AttributeError, ValueError):  # of a later aiohttp
 
 class Deadlines:
     """
-    The timeouts of all attempts in flight, by one timer.
+    The timeouts of all attempts in flight, by one timer. The connector bounds connecting.
 
     aiohttp's own timeouts set two timers for each request. That is a tenth of a call's cost.
-
-    Args:
-        timeouts: Of each attempt. How long connecting may take, the connector bounds.
-        clock: That of the event loop.
     """
 
     def __init__(self, timeouts: Timeouts, clock: Clock) -> None:
@@ -207,13 +203,8 @@ class OwnSession:
     (aioresponses) or of a later version with other parts, the request goes through the session as
     usual.
 
-    Args:
-        base: The base URL.
-        connections: What is known of all connections.
-        deadlines: The timeouts of attempts.
-        connect: Seconds for opening a connection; None: no limit.
-        ssl: None verifies against the system's certificates.
-        proxy: The URL of a proxy; None: none.
+    *connect*: seconds for opening a connection; None: no limit. *ssl*: None verifies against the
+    system's certificates.
     """
 
     def __init__(

@@ -62,14 +62,7 @@ if TYPE_CHECKING:
 
 
 class Call(Generic[SubjectT]):
-    """
-    One logical call, with its retries.
-
-    Args:
-        subject: What the call is about.
-        observer: Its run.
-        history: The results of earlier calls for the same pairs.
-    """
+    """One logical call, with its retries; *history* is that of earlier calls for its pairs."""
 
     # On the class: to set them for every pair would cost as much as to read its reply.
     attempts: int = 0  # attempts made, without those that do not count, such as throttled ones

@@ -158,14 +158,9 @@ class Transport:
         self, endpoint: Endpoint, token: str, *, needs_new: bool = False
     ) -> tuple[Response | NoResponse, float | None]:
         """
-        Send one request. Return its whole response, and how long it waited for a connection.
+        Send one request; return its whole response, and how long it waited for a connection.
 
-        The wait is in seconds, before anything was sent; None: it is not known.
-
-        Args:
-            endpoint: What to send.
-            token: The access token.
-            needs_new: Whether a connection must not be used that was used before.
+        In seconds; None: it is not known. *needs_new*: no connection is used that was used before.
 
         Raises:
             ClientClosedError: the transport or the lent session is closed. Nothing was sent.

@@ -56,12 +56,8 @@ class Batched(LinkStrategy):
     """
     Links pairs by batch calls.
 
-    Args:
-        size: The most pairs of a batch.
-        linger: Seconds after which a batch is sent even if it is not full.
-        max_in_flight: Returns how many batches may be in flight.
-        concurrency: How many pairs of a batch may be sent singly at once.
-        skip: Leaves out pairs that are linked already; None: none are left out.
+    A batch of *size* pairs is sent, or a smaller one after *linger* seconds. Of one that HubSpot
+    refused, *concurrency* pairs may be sent singly at once. *skip* leaves out linked pairs.
     """
 
     def __init__(

@@ -50,11 +50,7 @@ class Run(Generic[ResultT]):
     A pair is in `open` from the moment it is read to the moment it has a result. At the end the run
     reports what is still in `open`, no matter what was cancelled or failed.
 
-    Args:
-        started: What is reported when it begins.
-        ordered: Whether results come in the input's order.
-        stall_timeout: Seconds without a completed pair after which it stops; None: never.
-        drain_timeout: Seconds that calls in flight may take to end when it is left early.
+    The arguments are those of `AssociationClient.link_each`; *started* is reported when it begins.
     """
 
     def __init__(

@@ -77,9 +77,8 @@ class ByteSource(io.RawIOBase):
     """
     The bytes of an input from the first one on, also after a look at its head.
 
-    Args:
-        file: The file at its beginning; closed with this.
-        is_stdin: Whether it is standard input, even if that is connected to a file.
+    *is_stdin*: whether *file*, which is closed with it, is standard input, even if connected to a
+    file.
     """
 
     def __init__(self, file: io.FileIO, name: str, *, is_stdin: bool = False) -> None:

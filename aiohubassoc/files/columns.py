@@ -335,11 +335,7 @@ def note_labels(names: Iterable[str], table: str, unit: str, counts: InputCounts
     """
     Note for the summary each column or key that asks for a label, as links have none.
 
-    Args:
-        names: The columns or keys.
-        table: The input's name in messages.
-        unit: ``"column"`` or ``"key"``.
-        counts: Gets the notes.
+    *unit* says which: ``"column"`` or ``"key"``; *table* is the input's name in messages.
     """
     for column in names:
         if _LABELS.fullmatch(normalize(column).replace("_", " ")):

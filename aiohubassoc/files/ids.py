@@ -100,13 +100,9 @@ class IdRule:
     """
     Reads record ids from cells.
 
-    An id is a number of digits. Spaces around it, Excel's text marks (``'101``, ``="101"``) and
-    the point of a whole float below 2^53 are removed and counted; so are leading zeros, which
-    HubSpot ignores.
-
-    Args:
-        counts: Counts what is removed.
-        any_id: Whether any text that can be sent is an id.
+    An id is a number of digits, or with *any_id* any text that can be sent. Spaces around it,
+    Excel's text marks (``'101``, ``="101"``) and the point of a whole float below 2^53 are removed
+    and counted; so are leading zeros, which HubSpot ignores.
     """
 
     def __init__(self, counts: InputCounts, *, any_id: bool) -> None:

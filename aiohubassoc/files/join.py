@@ -62,16 +62,11 @@ class Join:
     """
     Joins two files; a context manager that is an iterator of pairs and unmatched rows.
 
-    A row of the left file makes a pair with the row of the right file that has the same key. The
-    right file is read first, into a temporary file, so that memory does not grow; then the left
-    one. Rows of the right file that repeat an earlier id and key are that row once more.
-
-    Args:
-        left: The file whose ids are the first of each pair.
-        right: The file whose ids are the second.
-        all_matches: Whether a left row that matches several records is paired with each; else it
-            is paired with none.
-        keeps_cells: Whether the cells of unmatched rows are needed.
+    A row of the left file, whose ids are the first of each pair, makes a pair with the row of the
+    right file that has the same key. The right file is read first, into a temporary file, so that
+    memory does not grow; then the left one. Rows of the right file that repeat an earlier id and
+    key are that row once more. A left row that matches several records is paired with each if
+    *all_matches*, else with none. The cells of unmatched rows are kept if *keeps_cells*.
 
     Raises:
         OSError, sqlite3.Error: The temporary file cannot be written; every method may raise it.

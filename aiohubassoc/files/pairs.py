@@ -163,13 +163,7 @@ class InputFile:
     """
     One input with its columns; its rows are read when it is its turn.
 
-    Args:
-        path: Its name, or ``-``.
-        layout: The options of the input.
-        find: Finds the columns of a table.
-        counts: Counts rows that are left out.
-        is_first: Whether it is read at once; else a plain file is closed, and opened again by
-            `read`.
+    Until then a plain file is closed, unless it *is_first*. *counts* counts rows that are left out.
 
     Raises:
         InputError: It cannot be read, or a column is missing.

@@ -60,9 +60,6 @@ class ParquetReader:
     The process that decodes it ends with this reader, or when it has rows for a process that is
     gone.
 
-    Args:
-        file: The file; closed by `close`.
-
     Raises:
         InputError: It is damaged, holds too much for its size, or the library is not installed.
     """

@@ -68,14 +68,9 @@ def check_results_format(name: str, format_: str | None = None) -> None:
 
 def check_file_name(path: str, *suffixes: str) -> None:
     """
-    Refuse a name that shows another format than what is written; any other name is fine.
+    Raise OptionsError if a name ends with what is known to be another format than what is written.
 
-    Args:
-        path: The file to be written.
-        suffixes: What its name may end with, such as ``.csv``.
-
-    Raises:
-        OptionsError: it ends with what is known to be another format, such as ``.xlsx``.
+    It may end with one of *suffixes*, such as ``.csv``, or with anything that is no known format.
     """
     suffix = Path(path).suffix.casefold()
     if _SUFFIXES.fullmatch(suffix) and suffix not in suffixes:

@@ -58,12 +58,9 @@ class StatisticsObserver(Observer):
 
     def begin(self, kept: str | None, clock: Clock, run: str | None) -> None:
         """
-        Add the run that begins now to what is known.
+        Add the run that begins now to what the folder *kept* of earlier runs; None: nothing.
 
-        Args:
-            kept: What the run folder kept of earlier runs; None: nothing.
-            clock: Time.
-            run: What its events name it by; None: it has none.
+        *run*: what its events name it by; None: it has none.
         """
         self._run, self.is_used = run, False
         found = None if kept is None else Statistics.from_json(kept)

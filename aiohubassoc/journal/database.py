@@ -153,16 +153,10 @@ class Database:
         is_of_other_input: bool,
     ) -> int:
         """
-        Keep *header*, and return the number of a new session.
+        Keep *header*, which is about the job, and return the number of a new session.
 
-        Args:
-            header: What is kept about the job.
-            process_id: Whose session it is.
-            version: Of this package.
-            at_ms: When it begins.
-            is_of_folder: Whether it takes its pairs from the folder itself.
-            is_of_other_input: Whether its input is not that of the last one: rejected rows of that
-                count no more.
+        *is_of_folder*: it takes its pairs from the folder itself. *is_of_other_input*: its input is
+        not that of the last one, whose rejected rows count no more.
         """
         with _transaction(self._db):
             self._db.executemany(
@@ -202,13 +196,9 @@ class Database:
         """
         Note how a session ended.
 
-        Args:
-            number: The session.
-            at_ms: When.
-            complete: Whether its input was read to the end, and every outcome written.
-            stopped: Why it ended early; None: it did not.
-            refused_alike: The category of the pairs that it stopped for, as HubSpot refused them
-                alike: a later session sends them again. None: it did not stop for that.
+        *complete*: its input was read to the end, and every outcome written. *stopped*: why it
+        ended early. *refused_alike*: the category of the pairs that it stopped for, as HubSpot
+        refused them alike: a later session sends them again. Both are None if that is not so.
         """
         alike = self.header().get(REFUSED_ALIKE, {})
         with _transaction(self._db):

@@ -78,11 +78,9 @@ class BloomFilter:
 
 class KnownPairs:
     """
-    Says of every pair whether it needs a call.
+    Says of every pair of a run, the folder's *session*, whether it needs a call.
 
-    Args:
-        session: The number of this run.
-        retry_failed: Whether those that failed are to be sent again.
+    *retry_failed*: those that failed are sent again.
     """
 
     def __init__(self, folder: Path, session: int, places: Places, *, retry_failed: bool) -> None:

@@ -66,13 +66,8 @@ class JournalWriter:
     """
     A run that keeps its outcomes in a run folder: a `Recorder`.
 
-    Args:
-        header: What is kept about the job; of it ``"job"`` must be the same in every run.
-        places: Where pairs stand.
-        notes: What is reported of the input.
-        observer: Collects how the run goes, if the client reports to it.
-        force: Whether the job may differ.
-        retry_failed: Whether pairs that failed in an earlier run are to be sent again.
+    *header*: what is kept about the job; of it ``"job"`` must be the same in every run, unless
+    *force*. *observer*: collects how the run goes, if the client reports to it.
     """
 
     run_id: str | None = None  # what log lines know the run by; None: it is not known

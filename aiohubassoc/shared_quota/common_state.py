@@ -120,10 +120,8 @@ class CommonState:
         """
         Load a state that `dump` returned.
 
-        Args:
-            text: The state.
-            is_same_epoch: Whether the store was not restarted since.
-            keeps_time: Whether its times are valid after a restart.
+        *is_same_epoch*: the store was not restarted since. *keeps_time*: its times are valid after
+        a restart.
 
         Raises:
             SharedQuotaError: the state is damaged, or of a newer version.

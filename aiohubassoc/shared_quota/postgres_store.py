@@ -61,12 +61,7 @@ _LASTING: Final = ("53100",)
 
 
 class PostgresStore:
-    """
-    A store in PostgreSQL; the server's clock is the clock of all machines.
-
-    Args:
-        url: As libpq takes it: ``postgresql://...``.
-    """
+    """A store in PostgreSQL, at a URL for libpq; the server's clock is that of all machines."""
 
     keeps_time = True
     has_local_time = False

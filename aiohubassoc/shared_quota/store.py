@@ -42,13 +42,9 @@ def schema(bytes_type: str) -> list[str]:
 
 def check_version(row: Sequence[object] | None) -> None:
     """
-    Return if tables are of this version.
+    Raise PermanentStoreError if tables are of a newer version, or not ours.
 
-    Args:
-        row: The response to `VERSION`; None: it has no row.
-
-    Raises:
-        PermanentStoreError: they are of a newer version, or not ours.
+    *row* is the response to `VERSION`; None: it has no row.
     """
     version = None if row is None else row[0]
     if not isinstance(version, int):
