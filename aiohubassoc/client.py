@@ -14,11 +14,11 @@ from aiohubassoc._http.call_outcome import make_outcome, to_error
 from aiohubassoc._http.clock import Clock, SystemClock
 from aiohubassoc._http.events import Events, parse_portal
 from aiohubassoc._http.limiter import QuotaLimiter
+from aiohubassoc._http.network_options import checked_base_url, checked_proxy
 from aiohubassoc._http.retry_loop import Dependencies
 from aiohubassoc._http.sender import Call
 from aiohubassoc._http.senders import Senders, make_senders
 from aiohubassoc._http.transport import Transport
-from aiohubassoc._protocol.requests import checked_base_url, checked_proxy
 from aiohubassoc._protocol.verdicts import Accepted, Replied
 from aiohubassoc._run.batched import Batched, send_one_batch
 from aiohubassoc._run.failure_limits import FailureLimits

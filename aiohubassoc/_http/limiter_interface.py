@@ -1,15 +1,25 @@
-"""What the sender needs of a limiter: the public `Limiter`, and one whose permits expire."""
+"""What limiters have in common: what the sender uses of them, and the queue of waiting callers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+import asyncio
+import math
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+
+from aiohubassoc.errors import AioHubAssocError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from aiohubassoc._http.clock import Clock, Timer
     from aiohubassoc.options import Quota
 
 NO_HEADERS: Mapping[str, str] = {}
+# Seconds. A timer may fire a little early; without this a wait of 0 s would spin.
+_TICK: Final = 1e-4
+# A dictionary does not free the memory of removed entries. It is copied when this share is left.
+_SPARSE: Final = 1 / 4
 
 
 class Limiter(Protocol):
@@ -111,3 +121,83 @@ class ExpiringLimiter(Protocol):
     async def renew(self) -> None:
         """Exchange a permit for a usable one, or keep it and raise as `Limiter.acquire` does."""
         ...
+
+
+class WaitQueue:
+    """
+    The callers of one event loop that wait for a permit.
+
+    Args:
+        clock: For the timer of the first one.
+        try_take: Takes a permit and returns 0, or returns the seconds until one may be free; inf:
+            not before another call ends. If it raises AioHubAssocError, the first caller gets that.
+        give_back: Releases a permit that was granted to a caller just before it was cancelled.
+    """
+
+    def __init__(
+        self, clock: Clock, try_take: Callable[[float], float], give_back: Callable[[], None]
+    ) -> None:
+        self._clock = clock
+        self.now = clock.now  # gives the time
+        self._try_take = try_take
+        self._give_back = give_back
+        # Ordered, and a cancelled caller can be removed from the middle.
+        # The callers that wait, in order.
+        self.waiters: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+        self._longest = 0
+        self._timer: Timer | None = None
+
+    async def acquire(self) -> None:
+        """Acquire a permit, first come first served. A cancelled caller uses none."""
+        if not self.waiters and self._try_take(self.now()) <= 0:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self.waiters[waiter] = None
+        self._longest = max(self._longest, len(self.waiters))
+        self.wake()
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter in self.waiters:
+                self._remove(waiter)
+            elif not waiter.cancelled() and waiter.exception() is None:
+                self._give_back()
+            raise
+
+    def wake(self) -> None:
+        """Grant permits to callers in order, and set the timer for the first that has to wait."""
+        if not self.waiters:
+            return
+        now = self.now()
+        while self.waiters:
+            waiter = next(iter(self.waiters))
+            if not waiter.done():  # else it was cancelled, and its task did not run yet
+                try:
+                    wait = self._try_take(now)
+                except AioHubAssocError as error:
+                    waiter.set_exception(error)
+                else:
+                    if wait > 0:
+                        self._wake_at(now + max(wait, _TICK))
+                        return
+                    waiter.set_result(None)
+            self._remove(waiter)
+
+    def forget(self) -> None:
+        """Remove all callers: their event loop is closed."""
+        self.waiters.clear()
+        self._timer = None
+
+    def _remove(self, waiter: asyncio.Future[None]) -> None:
+        del self.waiters[waiter]
+        if len(self.waiters) < _SPARSE * self._longest:
+            self.waiters = OrderedDict(self.waiters)
+            self._longest = len(self.waiters)
+        if not self.waiters:
+            self._wake_at(math.inf)
+
+    def _wake_at(self, when: float) -> None:
+        """Set the one timer; inf: set none, because the end of another call wakes the callers."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if when == math.inf else self._clock.call_at(when, self.wake)

@@ -46,7 +46,7 @@ Event: TypeAlias = Responded | NotResponded | WasThrottled
 class Request:
     """The calls of a process since its last request, and the permits it needs."""
 
-    holder: str  # the identity of the client; see `process_identity`
+    holder: str  # the client, as `make_identity` names it
     number: int  # Number of the request. A repeated request is executed once.
     events: tuple[Event, ...]  # the ends of calls, in order, with times of the process's clock
     in_flight: int  # number of permits of calls that have not ended

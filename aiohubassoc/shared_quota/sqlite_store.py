@@ -18,6 +18,7 @@ from aiohubassoc.shared_quota.store import (
     RowTransaction,
     StoredState,
     TransientStoreError,
+    boot_id,
     check_version,
     schema,
 )
@@ -53,7 +54,8 @@ class SqliteStore:
         self._made_folder = False
         self._db: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
-        self._epoch = _boot_id()
+        # Empty where it is unknown: then the time continues, as after a clock that was set back.
+        self._epoch = boot_id()
 
     def local_time(self) -> float:
         return time.monotonic()  # noqa: TID251 -- the store's clock, whatever the client's is
@@ -226,15 +228,3 @@ def _identify(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _boot_id() -> str:
-    """
-    Return the identity of the machine's start; empty if the system does not report one.
-
-    Then a clock that restarts at 0 is treated like one that was set back: the time continues.
-    """
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""

@@ -1,11 +1,14 @@
 """
-The interface of a store of shared states, and its tables.
+The interface of a store of shared states, its tables, and the identity of its clients.
 
-All methods are called from one thread, which is not the event loop's.
+All methods of a store are called from one thread, which is not the event loop's.
 """
 
 from __future__ import annotations
 
+import os
+import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
@@ -108,3 +111,52 @@ class Store(Protocol):
     def close(self) -> None:
         """Disconnect."""
         ...
+
+
+# --- clients ------------------------------------------------------------------------------------
+
+
+def make_identity() -> str:
+    """Return a unique name for a client of this process."""
+    process_id = os.getpid()
+    return f"{_namespace()}/{process_id}/{_started_at(process_id)}/{secrets.token_hex(4)}"
+
+
+def is_gone(identity: str) -> bool:
+    """
+    Return whether the process of *identity* has certainly ended.
+
+    False if that is unknown: it runs on another machine or in another container, or this system
+    does not report when processes started.
+    """
+    namespace, process_id, started_at, _ = identity.split("/")
+    if not started_at or not namespace or namespace != _namespace():
+        return False
+    return _started_at(int(process_id)) != started_at
+
+
+def boot_id() -> str:
+    """Return the identity of the machine's start; empty if the system does not report one."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _namespace() -> str:
+    """Return the name of the machine's start and the container: process ids are unique in it."""
+    boot = boot_id()
+    try:
+        return f"{boot}:{Path('/proc/self/ns/pid').readlink().name}" if boot else ""
+    except OSError:
+        return ""
+
+
+def _started_at(process_id: int) -> str:
+    try:
+        status = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+    # After the name, which may hold anything, in parentheses; proc(5): 3 is the state, 22 this.
+    state, *fields = status.rpartition(")")[2].split()
+    return "" if state in "ZX" else fields[18]
