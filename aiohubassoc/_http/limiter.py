@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Final, Self
 
 from aiohubassoc._http.clock import SystemClock, bind_now
-from aiohubassoc._http.limiter_interface import NO_HEADERS, WaitQueue
+from aiohubassoc._http.limiter_base import NO_HEADERS, WaitQueue
 from aiohubassoc._protocol import headers as _headers
 from aiohubassoc._quota.batch_pacer import BatchPacer
 from aiohubassoc._quota.daily_budget import DailyBudget

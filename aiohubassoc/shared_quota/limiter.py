@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from aiohubassoc._http.limiter_interface import NO_HEADERS, WaitQueue
+from aiohubassoc._http.limiter_base import NO_HEADERS, WaitQueue
 from aiohubassoc._quota.pacer import Cooldown
 from aiohubassoc.errors import ClientClosedError, DailyReserveError
 from aiohubassoc.options import Quota
