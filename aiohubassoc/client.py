@@ -22,10 +22,10 @@ from aiohubassoc._http.transport import Transport
 from aiohubassoc._protocol.verdicts import Accepted, Replied
 from aiohubassoc._run.batched import Batched, send_one_batch
 from aiohubassoc._run.failure_limits import FailureLimits
-from aiohubassoc._run.lookup_strategies import SkipLinked, Verify
 from aiohubassoc._run.put import Put
 from aiohubassoc._run.run import Run
 from aiohubassoc._run.source import MOST_READ, Pairs, Source, count_items
+from aiohubassoc._run.strategy import SkipLinked, Verify
 from aiohubassoc._run.stream import OTHER_LOOP, OutcomeStream, VerificationStream
 from aiohubassoc.arguments import (
     ClientOptions,

@@ -15,12 +15,11 @@ from aiohubassoc._http.call_outcome import NO_HISTORY, make_outcome, to_error
 from aiohubassoc._http.sender import Call
 from aiohubassoc._protocol.requests import BatchRequest
 from aiohubassoc._protocol.verdicts import About, Accepted, Replied
-from aiohubassoc._run.batch_reader import BatchReader
 from aiohubassoc._run.dataframes import is_frame
 from aiohubassoc._run.input_errors import not_iterable
 from aiohubassoc._run.put import link_one, link_singly
 from aiohubassoc._run.source import read_pair
-from aiohubassoc._run.strategy import LinkStrategy
+from aiohubassoc._run.strategy import BatchReader, LinkStrategy
 from aiohubassoc.errors import (
     ApiError,
     GatewayError,
@@ -41,8 +40,8 @@ if TYPE_CHECKING:
     from aiohubassoc._http.clock import Clock
     from aiohubassoc._http.sender import Send
     from aiohubassoc._protocol.verdicts import Partial
-    from aiohubassoc._run.lookup_strategies import SkipLinked
     from aiohubassoc._run.source import Entry
+    from aiohubassoc._run.strategy import SkipLinked
     from aiohubassoc.pair import Pair, RecordId
 
 
