@@ -49,7 +49,7 @@ class StatisticsObserver(Observer):
         self._run: str | None = None
         self._calls_per_second = 0.0
         self._statistics = Statistics()
-        self._clock: Clock | None = None
+        self._clock: Clock  # set by `begin`
         self._began_at = 0.0
         self._active_before = 0.0
         self._offset = 0.0
@@ -73,7 +73,7 @@ class StatisticsObserver(Observer):
 
     def to_json(self) -> str | None:
         """Return what is to be kept; None: no run has reported to it."""
-        if not self.is_used or self._clock is None:
+        if not self.is_used:
             return None
         now, statistics = self._now(), self._statistics
         statistics.end = now
@@ -110,7 +110,7 @@ class StatisticsObserver(Observer):
             self._run = None
 
     def response(self, event: ResponseEvent) -> None:
-        if not self._is_ours(event.run) or self._clock is None:
+        if not self._is_ours(event.run):
             return
         at = max(self._offset, self._now() - event.seconds)  # when it was sent
         if self.find_quota is not None:
@@ -137,7 +137,7 @@ class StatisticsObserver(Observer):
 
     def throttled(self, event: ThrottleEvent) -> None:
         """Count a pause of all calls; where two overlap, their time counts once."""
-        if not self._is_ours(event.run) or self._clock is None:
+        if not self._is_ours(event.run):
             return
         now = self._now()
         self._statistics.throttles.add(event.policy or f"HTTP {event.status or _NO_RESPONSE}")
@@ -155,7 +155,6 @@ class StatisticsObserver(Observer):
         self._calls_per_second = quota.limit / quota.window
 
     def _now(self) -> float:
-        assert self._clock is not None  # noqa: S101 -- set by `begin`
         return self._offset + self._clock.now() - self._began_at
 
 

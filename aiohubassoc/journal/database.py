@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-RejectedRecord: TypeAlias = tuple[Place, str, str]
-"""Place, problem, cells as JSON."""
+RejectedRecord: TypeAlias = tuple[Place, str, str]  # place, problem, cells as JSON
 
 _MOST_VERIFICATIONS: Final = 20
 # This many rows go in by one statement: each one on its own would give the interpreter's lock away

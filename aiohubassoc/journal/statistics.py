@@ -16,8 +16,7 @@ _MOST_SLOWEST: Final = 10
 _MOST_NAMES: Final = 40
 _MOST_RUNS: Final = 60
 _MOST_LETTERS: Final = 200
-OTHER: Final = "OTHER"
-"""Names beyond the first `_MOST_NAMES` are counted under this one."""
+OTHER: Final = "OTHER"  # names beyond the first `_MOST_NAMES` are counted under this one
 # Response times are counted in steps of a twelfth of a factor of ten, from 1 ms on.
 _STEPS: Final = 12
 _MOST_STEPS: Final = _STEPS * 6
