@@ -61,8 +61,8 @@ class TokenSource:
         Return whether there is another token than *refused*.
 
         The provider is awaited with the refused token, unless it has another one already, or was
-        awaited with that token since it was handed out, after so many *renewals*. So a late refusal
-        does not discard a new token.
+        awaited with that token since. So a late refusal does not discard a new token. *renewals*:
+        how many had ended when the refused token was handed out.
         """
         if self._provider is None:
             return False

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 class CallObserver(Protocol):
     """What a call uses of its run. A method that is not overridden does nothing."""
 
-    stopping: bool
-    """Whether the run stops: failed calls are not retried."""
+    stopping: bool  # whether the run stops: failed calls are not retried
 
     @property
     def run_id(self) -> str | None:

@@ -203,7 +203,9 @@ class QuotaLimiter:
 
     def _wake(self) -> None:
         for one in self._sharing:
-            one._queue.wake()  # noqa: SLF001 -- its own class
+            queue = one._queue  # noqa: SLF001 -- its own class
+            if queue.waiters:  # while the quota is not used up, there are none
+                queue.wake()
 
     def _record_ended(self) -> None:
         """Record the calls that were not recorded yet. Until then their permits count as used."""

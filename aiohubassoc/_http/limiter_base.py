@@ -111,8 +111,7 @@ class Limiter(Protocol):
 class ExpiringLimiter(Protocol):
     """A `Limiter` whose permits expire when they are not used."""
 
-    generation: int
-    """The generation of the permits that are acquired now."""
+    generation: int  # the generation of the permits that are acquired now
 
     def is_usable(self, generation: int) -> bool:
         """Return whether a permit of *generation* may be used now."""

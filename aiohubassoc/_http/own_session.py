@@ -77,9 +77,9 @@ class Deadlines:
     """
 
     def __init__(self, timeouts: Timeouts, clock: Clock) -> None:
-        self._answer = math.inf if timeouts.response is None else timeouts.response
+        self._response = math.inf if timeouts.response is None else timeouts.response
         self._total = math.inf if timeouts.total is None else timeouts.total
-        self._first = min(self._answer, self._total)
+        self._first = min(self._response, self._total)
         self._clock = clock
         self._now = bind_now(clock)
         self._loop = asyncio.get_running_loop()
@@ -111,7 +111,7 @@ class Deadlines:
         attempt = self.running
         attempt.connecting = False
         attempt.began_at, ends_at = self._now(), attempt.due_at
-        attempt.due_at = min(ends_at, attempt.began_at + self._answer)
+        attempt.due_at = min(ends_at, attempt.began_at + self._response)
         if attempt.due_at < self._timer_at:
             self._set_timer(attempt.due_at)
 

@@ -171,7 +171,7 @@ class Sender(Generic[SubjectT]):
     async def _try(  # noqa: C901, PLR0912, PLR0915 -- one place owns the permit, on every path
         self, call: Call[SubjectT]
     ) -> Verdict:
-        """Wait for a permit, send once, return the verdict. The limiter is told of every end."""
+        """Wait for a permit, send once, return the verdict. The limiter learns of every end."""
         limiter = self._limiter
         if not limiter.try_acquire() and (fatal := await _wait_for_permit(limiter.acquire)):
             return fatal

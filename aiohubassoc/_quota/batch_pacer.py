@@ -30,19 +30,15 @@ class BatchPacer(Pacer):
 
     Args:
         given: Upper limit. None: start at 10 in 10 s and rise.
-
-    Attributes:
-        max_in_flight: How many calls may be in flight.
-        limit: How many may be sent in a window now.
     """
 
-    max_in_flight: int
+    max_in_flight: int  # how many calls may be in flight
 
     def __init__(self, given: Quota | None = None) -> None:
         super().__init__(given or FIRST_QUOTA)
         self._given = given
         self.max_in_flight = _FIRST_IN_FLIGHT
-        self.limit = self._buckets[0].quota.limit
+        self.limit = self._buckets[0].quota.limit  # how many may be sent in a window now
         self._most = math.inf if given is None else given.limit
         # Why calls had to wait since the last rise.
         self._lacked_permits = self._lacked_flight = False

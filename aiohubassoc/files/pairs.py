@@ -61,8 +61,11 @@ class PairTable:
         self.counts = InputCounts()  # the counts of the rows read so far
         # These counts as of the row that was yielded last.
         self.counted: Counted = (0, 0, 0, (0, 0, 0))
+        types = TypeNames()
         try:
-            self._open(paths, layout)
+            for path in paths:
+                is_first = not self._inputs
+                self._inputs.append(_PairFile(path, layout, self.counts, types, is_first=is_first))
         except BaseException:
             for taken in self._inputs:
                 taken.close()
@@ -124,22 +127,16 @@ class PairTable:
         """
         return [taken.fingerprint() for taken in self._inputs]
 
-    def _open(self, paths: Sequence[str], layout: Layout) -> None:
-        types = TypeNames()
-        for path in paths:
-            is_first = not self._inputs
-            self._inputs.append(_PairFile(path, layout, self.counts, types, is_first=is_first))
-
     def _read(self) -> Iterator[tuple[Record, Pair | None]]:
         self._has_begun = True
         are_several = len(self._inputs) > 1
         counts = self.counts
         for source, taken in enumerate(self._inputs):
             align = partial(self._align, source) if are_several else None
-            for record, pairs, taken_off in taken.pairs_of_rows(align):
+            for record, pairs, taken_off in taken.read(partial(taken.pairs_of_rows, align)):
                 counts.rows += 1
                 if not pairs or not counts.is_checked:
-                    counts.add(record, pairs, self._place)
+                    counts.add(record, pairs, self.place(source, record.line))
                 self.counted = (counts.rows, counts.rejected, counts.nothing_to_link, taken_off)
                 if pairs is None:
                     yield record, None
@@ -154,9 +151,6 @@ class PairTable:
         record.source = source
         if isinstance(record.kept, list):
             record.kept = self._merged.aligned(source, record.kept)
-
-    def _place(self, record: Record) -> str:
-        return self.place(record.source, record.line)
 
 
 class InputFile:
@@ -283,18 +277,13 @@ class _PairFile(InputFile):
             raise
 
     def pairs_of_rows(
-        self, align: Callable[[Record], None] | None
+        self, align: Callable[[Record], None] | None, rows: Rows
     ) -> Iterator[tuple[Record, Sequence[Pair] | None, TakenOff]]:
         """
         Yield each row, after *align* had it, with its pairs, and the counts as of it.
 
         Without pairs, None, it is rejected.
         """
-        return self.read(partial(self._pairs_of_rows, align))
-
-    def _pairs_of_rows(
-        self, align: Callable[[Record], None] | None, rows: Rows
-    ) -> Iterator[tuple[Record, Sequence[Pair] | None, TakenOff]]:
         pairs_of, counts = self.pairs.pairs, self._counts
         table = rows if isinstance(rows, Table) else None
         made = 0

@@ -141,9 +141,7 @@ class InputCounts:
         if text not in self.notes and len(self.notes) < _NOTES:
             self.notes.append(text)
 
-    def add(
-        self, record: Record, pairs: Sequence[object] | None, place: Callable[[Record], str]
-    ) -> None:
+    def add(self, record: Record, pairs: Sequence[object] | None, place: str) -> None:
         """Count a row that is among `rows`; its pairs are None if it is rejected."""
         if pairs is None:
             self.rejected += 1
@@ -154,7 +152,7 @@ class InputCounts:
         if pairs is not None:
             self.is_checked = True
             return
-        self._first_problem = self._first_problem or f"{place(record)}: {record.problem}"
+        self._first_problem = self._first_problem or f"{place}: {record.problem}"
         if record.wrong_cell is not None:
             self._wrong_cells[record.wrong_cell] = self._wrong_cells.get(record.wrong_cell, 0) + 1
         if self.rows == CHECKED_ROWS:

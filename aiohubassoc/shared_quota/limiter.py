@@ -86,7 +86,7 @@ class SharedLimiter:
         self._troubled_since: float | None = None
         self._daily_error: DailyReserveError | None = None
         self._failure: AioHubAssocError | None = None
-        self._answered = asyncio.Event()
+        self._replied = asyncio.Event()
 
     @property
     def in_flight(self) -> int:
@@ -167,8 +167,8 @@ class SharedLimiter:
             with suppress(Exception):  # then the permits run out
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     while self._is_asking:
-                        self._answered.clear()
-                        await self._answered.wait()
+                        self._replied.clear()
+                        await self._replied.wait()
                     last = attrs.evolve(self._make_request(), unused=0, want=0, is_last=True)
                     request = self._complete(last)
                     await self._session.submit(lambda: self._row.request(request))
@@ -264,7 +264,7 @@ class SharedLimiter:
         self._troubled_since = None
         self._request = None
         self._is_asking = False
-        self._answered.set()
+        self._replied.set()
         reply, at = future.result()
         self._take_over(reply, now - self._session.age(at))
 
@@ -301,5 +301,5 @@ class SharedLimiter:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._answered.set()
+        self._replied.set()
         self._queue.wake()

@@ -71,7 +71,7 @@ class PostgresStore:
         self._connection: Connection | None = None
 
     def local_time(self) -> float:
-        return time.monotonic()  # noqa: TID251 -- whatever the client's clock is
+        return time.monotonic()  # noqa: TID251 -- the store's clock, not the client's
 
     def open(self) -> None:
         import psycopg  # noqa: PLC0415 -- an extra
@@ -140,7 +140,7 @@ class PostgresStore:
 
 
 def _rows(cursor: _psycopg.Cursor[Any], skip: int) -> list[Any]:
-    """Return the rows of the result after so many others."""
+    """Return the rows of the result after *skip* others."""
     for _ in range(skip):
         cursor.nextset()
     return cursor.fetchall()

@@ -54,11 +54,11 @@ class SqliteStore:
         self._made_folder = False
         self._db: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
-        # Empty where it is unknown: then the time continues, as after a clock that was set back.
+        # Empty where it is unknown: a clock that restarts at 0 then counts as if it was set back.
         self._epoch = boot_id()
 
     def local_time(self) -> float:
-        return time.monotonic()  # noqa: TID251 -- the store's clock, whatever the client's is
+        return time.monotonic()  # noqa: TID251 -- the store's clock, not the client's
 
     def open(self) -> None:
         if self._makes_folder:

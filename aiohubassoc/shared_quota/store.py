@@ -16,8 +16,7 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SCHEMA_VERSION: Final = 1
-"""Of the tables; that of what stands in `state` is `snapshot.FORMAT`."""
+SCHEMA_VERSION: Final = 1  # of the tables; that of what stands in `state` is `snapshot.FORMAT`
 
 # kind: single or batch calls. revision: counts changes. epoch: which start of the store's machine
 # or server its instants are of.
@@ -86,10 +85,8 @@ class RowTransaction:
 class Store(Protocol):
     """Keeps common states. Methods may raise `TransientStoreError`, `PermanentStoreError`."""
 
-    keeps_time: bool
-    """Whether times of an earlier epoch are valid."""
-    has_local_time: bool
-    """Whether the store's clock is that of `local_time`."""
+    keeps_time: bool  # whether times of an earlier epoch are valid
+    has_local_time: bool  # whether the store's clock is that of `local_time`
 
     def open(self) -> None:
         """Connect, and make the tables if there are none."""
