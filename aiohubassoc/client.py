@@ -14,18 +14,18 @@ from aiohubassoc._http.call_outcome import make_outcome, to_error
 from aiohubassoc._http.clock import Clock, SystemClock
 from aiohubassoc._http.events import Events, parse_portal
 from aiohubassoc._http.limiter import QuotaLimiter
+from aiohubassoc._http.network_options import checked_base_url, checked_proxy
 from aiohubassoc._http.retry_loop import Dependencies
 from aiohubassoc._http.sender import Call
 from aiohubassoc._http.senders import Senders, make_senders
 from aiohubassoc._http.transport import Transport
-from aiohubassoc._protocol.requests import checked_base_url, checked_proxy
 from aiohubassoc._protocol.verdicts import Accepted, Replied
 from aiohubassoc._run.batched import Batched, send_one_batch
 from aiohubassoc._run.failure_limits import FailureLimits
-from aiohubassoc._run.lookup_strategies import SkipLinked, Verify
 from aiohubassoc._run.put import Put
 from aiohubassoc._run.run import Run
 from aiohubassoc._run.source import MOST_READ, Pairs, Source, count_items
+from aiohubassoc._run.strategy import SkipLinked, Verify
 from aiohubassoc._run.stream import OTHER_LOOP, OutcomeStream, VerificationStream
 from aiohubassoc.arguments import (
     ClientOptions,
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from aiohubassoc._http.limiter_interface import Limiter
+    from aiohubassoc._http.limiter_base import Limiter
     from aiohubassoc._run.strategy import Strategy
     from aiohubassoc.account import AccountCheck
     from aiohubassoc.journal.journal import Journal

@@ -194,7 +194,6 @@ class JournalError(_MessageError):
     _label = "JOURNAL"
 
 
-@attrs.define(slots=False)
 class FleetError(_MessageError):
     """The database of a fleet cannot be used. The message has the reason and what to do."""
 
@@ -239,7 +238,6 @@ class JournalStorageError(JournalError):
     _label = "JOURNAL_STORAGE"
 
 
-@attrs.define(slots=False)
 class SharedQuotaError(_MessageError):
     """
     The store of a shared quota cannot be used, so nothing can be sent.

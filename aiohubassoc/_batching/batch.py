@@ -35,7 +35,6 @@ class Batch:
 
     @property
     def is_full(self) -> bool:
-        """Whether it holds as many as it may."""
         return len(self.pairs) >= self._most
 
     def add(self, index: int, pair: Pair) -> bool:
@@ -87,7 +86,6 @@ class LookupBatch:
 
     @property
     def is_full(self) -> bool:
-        """Whether it holds as many as it may."""
         return len(self.wanted) >= MOST_RECORDS or self._count >= MOST_PAIRS
 
     def add(self, index: int, pair: Pair) -> bool:

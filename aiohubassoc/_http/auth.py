@@ -28,18 +28,14 @@ class TokenSource:
         token: An access token (service key, private app or OAuth), or a provider of them.
         timeout: Seconds that a call waits for the provider. None: no limit.
 
-    Attributes:
-        fixed: The token; None: a provider gives it.
-        renewals: How many renewals have ended.
-
     Raises:
         OptionsError: it is not a token. Each method raises it if the provider returns none.
         RunStoppedError: each method, if the provider does not return in time.
     """
 
     def __init__(self, token: str | TokenProvider, timeout: float | None = None) -> None:
-        self.fixed: str | None = None
-        self.renewals = 0
+        self.fixed: str | None = None  # the token; None: a provider gives it
+        self.renewals = 0  # how many renewals have ended
         self._timeout = timeout
         self._provider: TokenProvider | None = None
         if callable(token):
@@ -65,12 +61,8 @@ class TokenSource:
         Return whether there is another token than *refused*.
 
         The provider is awaited with the refused token, unless it has another one already, or was
-        awaited with that token since it was handed out. So a late refusal does not discard a new
-        token.
-
-        Args:
-            refused: The token.
-            renewals: How many renewals had ended when it was handed out.
+        awaited with that token since. So a late refusal does not discard a new token. *renewals*:
+        how many had ended when the refused token was handed out.
         """
         if self._provider is None:
             return False

@@ -23,50 +23,36 @@ if TYPE_CHECKING:
 
 
 class CallObserver(Protocol):
-    """What a call uses of its run."""
+    """What a call uses of its run. A method that is not overridden does nothing."""
 
-    stopping: bool
-    """Whether the run stops: failed calls are not retried."""
+    stopping: bool  # whether the run stops: failed calls are not retried
 
     @property
     def run_id(self) -> str | None:
         """The id of the run in its events; None: the call is outside any run."""
-        ...
 
     def on_response(self, status: int) -> None:
         """Count a response with this HTTP status."""
-        ...
+        return
 
     def on_progress(self) -> None:
         """Note that HubSpot linked or refused a pair."""
-        ...
+        return
 
     def on_retry(self, error: AioHubAssocError) -> None:
         """Note that an attempt failed; another one follows."""
-        ...
+        return
 
     def on_doubt(self, change: int) -> None:
         """Note that a call begins (1) or ends (-1) to wait until its refusal can be believed."""
-        ...
+        return
 
 
-class _NoObserver:
+class _NoObserver(CallObserver):
     """The observer of a call outside any run."""
 
     stopping = False
     run_id = None
-
-    def on_response(self, status: int) -> None:
-        """No-op."""
-
-    def on_progress(self) -> None:
-        """No-op."""
-
-    def on_retry(self, error: AioHubAssocError) -> None:
-        """No-op."""
-
-    def on_doubt(self, change: int) -> None:
-        """No-op."""
 
 
 NO_OBSERVER: CallObserver = _NoObserver()
@@ -74,21 +60,16 @@ NO_OBSERVER: CallObserver = _NoObserver()
 
 @attrs.frozen
 class History:
-    """
-    The results of earlier calls for a pair that have left it without an outcome.
+    """The results of earlier calls for a pair that have left it without an outcome."""
 
-    Attributes:
-        attempts: The attempts of these calls.
-        uncertain: Whether one of the attempts may have made the link without a confirmation.
-        unknown: The error of the last attempt that may have made the link without a response.
-        error: Why the last call ended without an outcome; None: it was not cut off.
-        reply: The last reply to that call; None: there was none, or it was about other pairs too.
-    """
-
-    attempts: int = 0
+    attempts: int = 0  # the attempts of these calls
+    # Whether one of the attempts may have made the link without a confirmation.
     uncertain: bool = False
+    # The error of the last attempt that may have made the link without a response.
     unknown: TransportError | None = None
+    # Why the last call ended without an outcome; None: it was not cut off.
     error: AioHubAssocError | None = None
+    # The last reply to that call; None: there was none, or it was about other pairs too.
     reply: DefaultAssociations | None = None
 
 

@@ -44,19 +44,15 @@ class SystemClock:
     """The running event loop's time."""
 
     def now(self) -> float:
-        """Return the loop's monotonic seconds."""
         return _running_loop().time()
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep in the running loop."""
         await asyncio.sleep(seconds)
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
-        """Set a timer of the running loop."""
         return asyncio.get_running_loop().call_at(when, callback)
 
     def utc_now(self) -> datetime:
-        """Return the system's date and time of day."""
         return datetime.now(UTC)
 
 

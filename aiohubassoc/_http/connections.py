@@ -85,40 +85,28 @@ class Attempt:
     """
     An attempt in flight: one request of a call, made by the running task.
 
-    Args:
-        task: That task.
-        began_at: When it began, or when the connection was opened that was opened for it.
-        due_at: When it is cancelled if it has not ended.
-
-    Attributes:
-        cancelling: `asyncio.Task.cancelling` of the task when the attempt began.
-        fresh: Whether a connection was opened for it.
-        waited: Seconds that its request waited for a connection. None: not known, because a
-            connection was opened for it.
-        connecting: Whether its connection is being opened. Nothing is sent yet.
-        expired: Whether it was cancelled because it took too long.
-        is_of_many: Whether it is about many pairs.
-        needs_new: Whether it must not use a connection that was used before.
-        is_cut: Whether its response was not read to the end, or came before its request was sent.
-        protocol: Its connection, once it has one.
-        aside: Connections from the pool that it must not use.
+    *began_at*: when it began, or when the connection was opened that was opened for it; *due_at*:
+    when it is cancelled if it has not ended.
     """
 
     # On the class: few attempts change them.
-    fresh = False
+    fresh = False  # whether a connection was opened for it
+    # Seconds that its request waited for a connection. None: not known, because a connection was
+    # opened for it.
     waited: float | None = 0.0
-    connecting = False
-    expired = False
-    is_of_many = False
-    needs_new = False
-    is_cut = False
-    protocol: ResponseHandler | None = None
-    aside: tuple[Connection, ...] = ()
+    connecting = False  # whether its connection is being opened: nothing is sent yet
+    expired = False  # whether it was cancelled because it took too long
+    is_of_many = False  # whether it is about many pairs
+    needs_new = False  # whether it must not use a connection that was used before
+    is_cut = False  # whether its response was cut off, or came before its request was sent
+    protocol: ResponseHandler | None = None  # its connection, once it has one
+    aside: tuple[Connection, ...] = ()  # connections from the pool that it must not use
 
     def __init__(self, task: asyncio.Task[object], began_at: float, due_at: float) -> None:
         self.task = task
         self.began_at = began_at
         self.due_at = due_at
+        # `asyncio.Task.cancelling` of the task when the attempt began.
         self.cancelling = task.cancelling()
 
     @property
@@ -155,18 +143,11 @@ class UnfitConnectionError(Exception):
 
 
 class ConnectionState:
-    """
-    What is known of one connection.
+    """What is known of one connection."""
 
-    Attributes:
-        attempt: The attempt that uses it; None while it is idle.
-        is_spoilt: Whether it must not be used again.
-        doubted_until: The time from which its last response can be believed; 0: now.
-    """
-
-    attempt: Attempt | None = None
-    is_spoilt: bool = False
-    doubted_until: float = 0.0
+    attempt: Attempt | None = None  # the attempt that uses it; None while it is idle
+    is_spoilt: bool = False  # whether it must not be used again
+    doubted_until: float = 0.0  # the time from which its last response can be believed; 0: now
 
 
 class WatchedProtocol(ResponseHandler, ConnectionState):

@@ -67,20 +67,12 @@ def write(
 
 @attrs.define
 class _Throttles:
-    """
-    The throttles of one run that were not logged yet.
+    """The throttles of one run that were not logged yet."""
 
-    Attributes:
-        since: When the last line was logged.
-        count: How many there were since.
-        error: The error of the last one; None: there was none.
-        pause: Seconds of the last pause.
-    """
-
-    since: float
-    count: int = 0
-    error: AioHubAssocError | None = None
-    pause: float = 0.0
+    since: float  # when the last line was logged
+    count: int = 0  # how many there were since
+    error: AioHubAssocError | None = None  # the error of the last one; None: there was none
+    pause: float = 0.0  # seconds of the last pause
 
 
 class EventLog:
@@ -90,7 +82,6 @@ class EventLog:
         self._throttles: dict[str | None, _Throttles] = {}
 
     def run_started(self, event: RunStartedEvent) -> None:
-        """Log that a run begins."""
         pairs = "pairs" if event.total is None else plural(event.total, "pair")
         asked = ", asking first which are linked" if event.skip_linked else ""
         write(
@@ -133,7 +124,6 @@ class EventLog:
             self._throttles[run] = _Throttles(now)
 
     def retry(self, event: RetryEvent, subject: object) -> None:
-        """Log that a call is retried."""
         if not calls.isEnabledFor(logging.DEBUG):
             return
         extra = make_extra(event.run, pair=event.pair, attempt=event.attempt, error=event.error)

@@ -39,18 +39,7 @@ METHODS: Final = ("run_started", "run_finished", "response", "retry", "throttled
 
 
 class Events:
-    """
-    Reports what happens in one client.
-
-    Args:
-        observer: None: events are only logged.
-        portal: The host that calls go to.
-        clock: The client's.
-
-    Attributes:
-        on_response: Reports a response; None: the observer has no such method.
-        on_outcome: Reports the outcome of a pair; None: the observer has no such method.
-    """
+    """Reports what happens in one client to its *observer*, if it has one, and to the log."""
 
     def __init__(self, observer: Observer | None, *, portal: str, clock: Clock) -> None:
         self.portal = portal
@@ -58,7 +47,9 @@ class Events:
         self._log = EventLog()
         self._has_raised = False
         self._observer = {name: self._bind(observer, name) for name in METHODS}
+        # Reports the outcome of a pair; None: the observer has no such method.
         self.on_outcome = self._observer["outcome"]
+        # Reports a response; None: the observer has no such method.
         self.on_response: (
             Callable[[Call[Any], Endpoint, Response | NoResponse, Verdict, float], None] | None
         ) = None
@@ -66,7 +57,6 @@ class Events:
             self.on_response = self._report_response
 
     def run_started(self, event: RunStartedEvent) -> None:
-        """Report that a run was entered."""
         self._log.run_started(event)
         self._give("run_started", event)
 
@@ -75,7 +65,6 @@ class Events:
         self._log.run_stopped(run, cause)
 
     def run_finished(self, run: str, report: RunReport, started_at: float) -> None:
-        """Report that a run ended."""
         now = self._clock.now()
         self._log.run_finished(run, report, now - started_at, now)
         self._give("run_finished", RunFinishedEvent(run, report, now - started_at))

@@ -26,20 +26,13 @@ _MOST_CHARACTERS: Final = 500
 
 @attrs.frozen
 class NoResponse:
-    """
-    No valid response came.
-
-    Attributes:
-        error: Why.
-        passing: Whether a retry may help. False: every other call would fail too.
-        is_too_large: Whether the response was too large to be read.
-        was_reuse: Whether the cause is that the connection was used before: it had been closed
-            meanwhile, or had received bytes that belong to no request.
-    """
+    """No valid response came."""
 
     error: TransportError
-    passing: bool = True
-    is_too_large: bool = False
+    passing: bool = True  # Whether a retry may help. False: every other call would fail too.
+    is_too_large: bool = False  # whether the response was too large to be read
+    # Whether the cause is that the connection was used before: it had been closed meanwhile, or had
+    # received bytes that belong to no request.
     was_reuse: bool = False
 
 

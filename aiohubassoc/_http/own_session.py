@@ -71,25 +71,19 @@ except (AttributeError, ValueError):  # of a later aiohttp
 
 class Deadlines:
     """
-    The timeouts of all attempts in flight, by one timer.
+    The timeouts of all attempts in flight, by one timer. The connector bounds connecting.
 
     aiohttp's own timeouts set two timers for each request. That is a tenth of a call's cost.
-
-    Args:
-        timeouts: Of each attempt. How long connecting may take, the connector bounds.
-        clock: That of the event loop.
-
-    Attributes:
-        attempts: The attempts in flight, by task. The caller of `begin` removes each at its end.
     """
 
     def __init__(self, timeouts: Timeouts, clock: Clock) -> None:
-        self._answer = math.inf if timeouts.response is None else timeouts.response
+        self._response = math.inf if timeouts.response is None else timeouts.response
         self._total = math.inf if timeouts.total is None else timeouts.total
-        self._first = min(self._answer, self._total)
+        self._first = min(self._response, self._total)
         self._clock = clock
         self._now = bind_now(clock)
         self._loop = asyncio.get_running_loop()
+        # The attempts in flight, by task. The caller of `begin` removes each at its end.
         self.attempts: dict[asyncio.Task[object], Attempt] = {}
         self._timer: Timer | None = None
         self._timer_at = math.inf
@@ -117,7 +111,7 @@ class Deadlines:
         attempt = self.running
         attempt.connecting = False
         attempt.began_at, ends_at = self._now(), attempt.due_at
-        attempt.due_at = min(ends_at, attempt.began_at + self._answer)
+        attempt.due_at = min(ends_at, attempt.began_at + self._response)
         if attempt.due_at < self._timer_at:
             self._set_timer(attempt.due_at)
 
@@ -209,16 +203,8 @@ class OwnSession:
     (aioresponses) or of a later version with other parts, the request goes through the session as
     usual.
 
-    Args:
-        base: The base URL.
-        connections: What is known of all connections.
-        deadlines: The timeouts of attempts.
-        connect: Seconds for opening a connection; None: no limit.
-        ssl: None verifies against the system's certificates.
-        proxy: The URL of a proxy; None: none.
-
-    Attributes:
-        headers: Those of each request. They can be changed.
+    *connect*: seconds for opening a connection; None: no limit. *ssl*: None verifies against the
+    system's certificates.
     """
 
     def __init__(
@@ -254,17 +240,16 @@ class OwnSession:
         # On a reused connection that is dead aiohttp would send a PUT again by itself, without the
         # limiter and the counts. There is no public switch (3.14); a test counts requests.
         self._session._retry_connection = False  # noqa: SLF001 -- see above
+        # Those of each request. They can be changed.
         self.headers: CIMultiDict[str] = self._session.headers
         self._request_class = type("Request", (ReadyRequest,), {"ready": self.headers})
         self._is_direct = _IS_KNOWN and not self._session.trace_configs
 
     @property
     def closed(self) -> bool:
-        """Whether it is closed."""
         return self._session.closed
 
     async def close(self) -> None:
-        """Close every connection."""
         await self._session.close()
 
     async def request(  # one coroutine: another costs as much as reading the reply

@@ -59,27 +59,16 @@ class Resend(Transient):
 
 @attrs.frozen
 class Dependencies:
-    """
-    What all senders of a client share.
-
-    Attributes:
-        transport: Sends a request.
-        tokens: Gives the token of each attempt, and renews one that HubSpot refused.
-        semaphore: Held while a request is in flight, never while waiting.
-        policy: When to retry.
-        clock: The client's.
-        jitter: Draws evenly from 0 to 1.
-        events: What is reported of calls.
-        proof: When HubSpot itself last responded: to any call, as all have the same base URL.
-    """
+    """What all senders of a client share."""
 
     transport: Transport
-    tokens: TokenSource
-    semaphore: asyncio.Semaphore
-    policy: RetryPolicy
+    tokens: TokenSource  # gives the token of each attempt, and renews one that HubSpot refused
+    semaphore: asyncio.Semaphore  # held while a request is in flight, never while waiting
+    policy: RetryPolicy  # when to retry
     clock: Clock
-    jitter: Callable[[], float]
-    events: Events
+    jitter: Callable[[], float]  # draws evenly from 0 to 1
+    events: Events  # what is reported of calls
+    # When HubSpot itself last responded: to any call, as all have the same base URL.
     proof: EndpointProof = attrs.Factory(EndpointProof)
 
 

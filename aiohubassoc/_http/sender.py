@@ -16,7 +16,7 @@ from aiohubassoc._http.call_outcome import (
 )
 from aiohubassoc._http.clock import bind_now
 from aiohubassoc._http.failures import NoResponse
-from aiohubassoc._http.limiter_interface import ExpiringLimiter
+from aiohubassoc._http.limiter_base import ExpiringLimiter
 from aiohubassoc._http.retry_loop import Dependencies, Resend, RetryLoop
 from aiohubassoc._http.transport import ReusedResponse
 from aiohubassoc._protocol.classify import is_from_hubspot
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
-    from aiohubassoc._http.limiter_interface import Limiter
+    from aiohubassoc._http.limiter_base import Limiter
     from aiohubassoc._protocol.codec import Steps
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc._protocol.verdicts import Response
@@ -62,47 +62,26 @@ if TYPE_CHECKING:
 
 
 class Call(Generic[SubjectT]):
-    """
-    One logical call, with its retries.
-
-    Args:
-        subject: What the call is about.
-        observer: Its run.
-        history: The results of earlier calls for the same pairs.
-
-    Attributes:
-        attempts: Attempts made, without those that do not count, such as throttled ones.
-        failed_connects: In a run: how many attempts in a row made no connection.
-        unconnected: Seconds of the attempts in a row that made no connection, and of their waits.
-        spent: Seconds since the first request was sent, without time in the wait queue.
-        pause: Seconds for which the last throttle paused all calls.
-        in_flight: Whether a request is in flight now.
-        cut_off_in_flight: Whether the call was cancelled while a request was in flight.
-        reply: The last reply that could be read.
-        error: Why the last attempt failed.
-        unknown: The error of the last attempt that may have made the link without a response.
-        uncertain: Whether any attempt may have made the link without a confirmation.
-        token: The token of the last attempt.
-        renewals: How many renewals of tokens had ended when that token was used.
-        token_renewed: Whether a token was refused, and this attempt has the renewed one.
-        is_resend: Whether this request repeats one over a new connection, as the same attempt.
-    """
+    """One logical call, with its retries; *history* is that of earlier calls for its pairs."""
 
     # On the class: to set them for every pair would cost as much as to read its reply.
-    attempts: int = 0
-    failed_connects: int = 0
+    attempts: int = 0  # attempts made, without those that do not count, such as throttled ones
+    failed_connects: int = 0  # in a run: how many attempts in a row made no connection
+    # Seconds of the attempts in a row that made no connection, and of their waits.
     unconnected: float = 0.0
-    spent: float = 0.0
-    pause: float = 0.0
-    in_flight: bool = False
-    cut_off_in_flight: bool = False
-    reply: DefaultAssociations | None = None
-    error: AioHubAssocError | None = None
+    spent: float = 0.0  # seconds since the first request was sent, without time in the wait queue
+    pause: float = 0.0  # seconds for which the last throttle paused all calls
+    in_flight: bool = False  # whether a request is in flight now
+    cut_off_in_flight: bool = False  # whether the call was cancelled while a request was in flight
+    reply: DefaultAssociations | None = None  # the last reply that could be read
+    error: AioHubAssocError | None = None  # why the last attempt failed
+    # The error of the last attempt that may have made the link without a response.
     unknown: TransportError | None = None
-    uncertain: bool = False
-    token: str = ""
-    renewals: int = 0
-    token_renewed: bool = False
+    uncertain: bool = False  # whether any attempt may have made the link without a confirmation
+    token: str = ""  # the token of the last attempt
+    renewals: int = 0  # how many renewals of tokens had ended when that token was used
+    token_renewed: bool = False  # whether a token was refused, and this attempt has the renewed one
+    # Whether this request repeats one over a new connection, as the same attempt.
     is_resend: bool = False
 
     history: History = NO_HISTORY
@@ -192,7 +171,7 @@ class Sender(Generic[SubjectT]):
     async def _try(  # noqa: C901, PLR0912, PLR0915 -- one place owns the permit, on every path
         self, call: Call[SubjectT]
     ) -> Verdict:
-        """Wait for a permit, send once, return the verdict. The limiter is told of every end."""
+        """Wait for a permit, send once, return the verdict. The limiter learns of every end."""
         limiter = self._limiter
         if not limiter.try_acquire() and (fatal := await _wait_for_permit(limiter.acquire)):
             return fatal

@@ -32,7 +32,7 @@ from aiohubassoc.pair import Pair
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from aiohubassoc._http.limiter_interface import Limiter
+    from aiohubassoc._http.limiter_base import Limiter
     from aiohubassoc._http.retry_loop import Dependencies
     from aiohubassoc._protocol.codec import Steps
     from aiohubassoc._protocol.verdicts import Response, Verdict
@@ -40,22 +40,13 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Senders:
-    """
-    The senders of one client, over the same connections.
+    """The senders of one client, over the same connections."""
 
-    Attributes:
-        single: Links one pair.
-        batch: Links many pairs.
-        links: Reads to which records others are linked.
-        account: Reads data of the account.
-        loop: The event loop that they serve.
-    """
-
-    single: Sender[Pair]
-    batch: Sender[BatchRequest]
-    links: Sender[LookupRequest]
-    account: Sender[AccountRequest]
-    loop: asyncio.AbstractEventLoop
+    single: Sender[Pair]  # links one pair
+    batch: Sender[BatchRequest]  # links many pairs
+    links: Sender[LookupRequest]  # reads to which records others are linked
+    account: Sender[AccountRequest]  # reads data of the account
+    loop: asyncio.AbstractEventLoop  # the one that they serve
 
 
 def _judge_refusal(

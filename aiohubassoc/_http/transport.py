@@ -61,13 +61,9 @@ _TIMED: Final = 8
 
 @attrs.define
 class ReusedResponse(Response):
-    """
-    A response over a connection that was used before. It may belong to another request.
+    """A response over a connection that was used before. It may belong to another request."""
 
-    Attributes:
-        attempt: What it is the response to, for `Transport.confirm`.
-    """
-
+    # What it is the response to, for `Transport.confirm`.
     attempt: Attempt | None = attrs.field(default=None, repr=False)
 
 
@@ -119,7 +115,6 @@ class Transport:
 
     @property
     def is_lent(self) -> bool:
-        """Whether the session is the caller's."""
         return self._lent is not None
 
     @property
@@ -163,14 +158,9 @@ class Transport:
         self, endpoint: Endpoint, token: str, *, needs_new: bool = False
     ) -> tuple[Response | NoResponse, float | None]:
         """
-        Send one request. Return its whole response, and how long it waited for a connection.
+        Send one request; return its whole response, and how long it waited for a connection.
 
-        The wait is in seconds, before anything was sent; None: it is not known.
-
-        Args:
-            endpoint: What to send.
-            token: The access token.
-            needs_new: Whether a connection must not be used that was used before.
+        In seconds; None: it is not known. *needs_new*: no connection is used that was used before.
 
         Raises:
             ClientClosedError: the transport or the lent session is closed. Nothing was sent.

@@ -275,10 +275,8 @@ def judge_refusal(response: Response, types: tuple[str, str], now: datetime) -> 
     """
     Return what a *response* that is not 2xx means for a call about many pairs, or none.
 
-    Args:
-        response: Any status but 2xx, headers and body.
-        types: The object types that the call names, or two empty strings.
-        now: The local time, aware: for a ``Retry-After`` date where ``Date`` is missing.
+    *types*: the object types that the call names, or two empty strings. *now*: the local time,
+    aware, for a ``Retry-After`` date where ``Date`` is missing.
     """
     return _look_up(Refusal.from_response(response, types, now))
 

@@ -7,28 +7,15 @@ for one pair and as a batch, and "Read" of a batch.
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Sequence
 from functools import cache
-from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import attrs
 
-from aiohubassoc.errors import OptionsError, plural
+from aiohubassoc.errors import plural
 from aiohubassoc.options import ApiVersion
 from aiohubassoc.pair import Pair
-
-_MOST_LETTERS: Final = 1_000
-_MOST_SHOWN: Final = 100
-# Labels as DNS has them, and underscores, which names inside of companies have.
-_NAME: Final = re.compile(r"(?!.{254})(?:(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.|$))+", re.IGNORECASE)
-_BRACKETED: Final = re.compile(r"\[[^\[\]]*\](?::\d+)?", re.ASCII)
-# Segments that would climb, and percent signs that encode nothing.
-_ODD_PATH: Final = re.compile(
-    r"(?:/|^)(?:\.|%2e){1,2}(?:/|$)|%(?![0-9a-f]{2})", re.IGNORECASE | re.ASCII
-)
 
 
 @cache
@@ -140,106 +127,3 @@ def _batch(version: str, types: tuple[str, str], what: str, body: bytes) -> Endp
     return Endpoint(
         "POST", f"{_root(version, 'associations')}/{from_type}/{to_type}/batch/{what}", body
     )
-
-
-def checked_base_url(text: str, *, allow_http: bool = False) -> str:  # noqa: C901 -- each is one
-    """
-    Return *text* without a slash at its end.
-
-    Args:
-        text: Such as ``https://api.hubapi.com``; a path is kept, for gateways.
-        allow_http: Whether the token may travel unencrypted to a host that is not this one.
-
-    Raises:
-        OptionsError: not an http or https URL with a host; http to another host; or it holds
-            credentials, a query, a fragment, blanks, or anything else that no such URL has.
-    """
-    value: object = text
-    if not isinstance(value, str):
-        raise OptionsError(f"base_url must be a string, not a {type(value).__name__}")
-    # It may hold credentials: no message shows them.
-    shown = repr(text[:_MOST_SHOWN]) if "@" not in text else "(with an @)"
-    if len(text) > _MOST_LETTERS:
-        raise OptionsError(f"base_url {shown}... is longer than {_MOST_LETTERS:,} characters")
-    if not text.isprintable() or " " in text or "\\" in text:
-        raise OptionsError(f"base_url {shown} holds a blank, a backslash or a control character")
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        why = "" if "@" in text else f": {error}"
-        raise OptionsError(f"base_url {shown} is not a URL{why}") from None
-    if parts.scheme not in {"http", "https"} or not host:
-        raise OptionsError(f"base_url {shown} must begin with https:// and name a host")
-    if parts.username is not None:  # empty where only a password stands
-        raise OptionsError("base_url must not hold credentials")
-    if "?" in text or "#" in text:
-        raise OptionsError(f"base_url {shown} must not hold a query or fragment")
-    if port == 0 or parts.netloc.endswith(":"):
-        raise OptionsError(f"base_url {shown} has a port that is none")
-    is_bracketed = _BRACKETED.fullmatch(parts.netloc)
-    if not (_parse_address(host) if is_bracketed else _is_name(host)):
-        raise OptionsError(f"base_url {shown} does not name a host that can be")
-    if _ODD_PATH.search(parts.path):
-        raise OptionsError(f"base_url {shown} has a path with '.', '..' or a '%' of no letter")
-    if parts.scheme == "http" and not (allow_http or is_loopback(host)):
-        raise OptionsError(
-            f"base_url {shown} is not https: the token would travel unencrypted "
-            "(allow_http sends it anyway)"
-        )
-    return text.rstrip("/")
-
-
-def _is_name(host: str) -> bool:
-    """Return whether *host* is a name as DNS has them, or an address without colons."""
-    try:
-        name = host.encode("idna").decode("ascii")
-        name.encode("ascii").decode("idna")  # xn-- and what is no such label
-    except UnicodeError:
-        name = ""
-    is_number = name.rstrip(".").rpartition(".")[2].isdigit()
-    return bool(_parse_address(name)) if is_number else _NAME.fullmatch(name) is not None
-
-
-def _parse_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
-
-
-def checked_proxy(text: str) -> str:
-    """
-    Return the URL of a proxy, with ``http://`` before it where no scheme is.
-
-    Raises:
-        OptionsError: it is not one that aiohttp can use. The message does not show a password.
-    """
-    given: object = text
-    if not isinstance(given, str):
-        raise OptionsError(f"proxy must be a URL such as http://proxy:3128, not {given!r}")
-    written = given.strip()
-    url = written.removeprefix("//")
-    url = url if "://" in url else f"http://{url}"
-    try:
-        parts = urlsplit(url)
-        scheme, host, port = parts.scheme, parts.hostname, parts.port
-        (host or "").encode("idna")  # of a name with an empty or long part aiohttp can make nothing
-    except ValueError:  # of which UnicodeError is one
-        scheme, host, port = "", None, None
-    if (
-        written.lower() == host and port is None and "." not in host
-    ):  # "nan", "None": a value gone wrong
-        raise OptionsError(f"proxy must be a URL such as http://proxy:3128, not {written!r}")
-    if not host or " " in url or not url.isprintable():
-        raise OptionsError("proxy must be a URL such as http://proxy:3128: it names no host")
-    if scheme not in {"http", "https"}:
-        raise OptionsError(f"proxy must be an http or https URL: aiohttp does not speak {scheme!r}")
-    return url
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    address = _parse_address(host)
-    return address is not None and address.is_loopback

@@ -54,35 +54,19 @@ _GROWTH_NAMED: Final = 1 / 4
 
 @attrs.frozen
 class _Level:
-    """
-    What is allowed after a cut.
+    """What is allowed after a cut."""
 
-    Attributes:
-        shown: The most calls that were accepted in a window since.
-        base: That number when more was last tried.
-        tries_at: When more is tried.
-        failed_tries: How many tries in a row failed.
-        disproof: How many more at once would show that the throttle was not the quota's; 0: it was.
-    """
-
-    shown: int
-    base: int
-    tries_at: float
-    failed_tries: int
+    shown: int  # the most calls that were accepted in a window since
+    base: int  # that number when more was last tried
+    tries_at: float  # when more is tried
+    failed_tries: int  # how many tries in a row failed
+    # How many more at once would show that the throttle was not the quota's; 0: it was.
     disproof: int = 0
 
 
 class AdaptiveLimit:
     """
     The calls that may go in a window now: the limit, or less after a throttle.
-
-    Attributes:
-        max_in_flight: How many calls may be in flight.
-        growth: How many more for each call that HubSpot accepts.
-        level: What is allowed after a throttle; None: all of the limit.
-        is_proven: Whether HubSpot accepted a whole window of calls, or throttled one.
-        in_flight_at_cut: How many of the calls in flight at the last cut still are.
-        window: The seconds of the limit: all measurements and counts are of such a window.
 
     Args:
         quota: The limit that is assumed, and its window.
@@ -96,12 +80,13 @@ class AdaptiveLimit:
         self._fixed_window = window
         # The longest of the windows that HubSpot names in turn.
         self._named_window = quota.window
+        # The seconds of the limit: all measurements and counts are of such a window.
         self.window = window or quota.window
         self._limit: float = quota.limit
-        self.growth = _GROWTH
-        self.is_proven = False
-        self.max_in_flight: float = _FIRST_IN_FLIGHT
-        self.level: _Level | None = None
+        self.growth = _GROWTH  # how many more for each call that HubSpot accepts
+        self.is_proven = False  # whether HubSpot accepted a whole window of calls, or throttled one
+        self.max_in_flight: float = _FIRST_IN_FLIGHT  # how many calls may be in flight
+        self.level: _Level | None = None  # what is allowed after a throttle; None: all of the limit
         # The highest limit since the cut: to reach a lower one proves nothing about this one.
         self._whole: float = quota.limit
         # The most calls that were accepted in a window as it was named.

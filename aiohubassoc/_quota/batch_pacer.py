@@ -30,19 +30,15 @@ class BatchPacer(Pacer):
 
     Args:
         given: Upper limit. None: start at 10 in 10 s and rise.
-
-    Attributes:
-        max_in_flight: How many calls may be in flight.
-        limit: How many may be sent in a window now.
     """
 
-    max_in_flight: int
+    max_in_flight: int  # how many calls may be in flight
 
     def __init__(self, given: Quota | None = None) -> None:
         super().__init__(given or FIRST_QUOTA)
         self._given = given
         self.max_in_flight = _FIRST_IN_FLIGHT
-        self.limit = self._buckets[0].quota.limit
+        self.limit = self._buckets[0].quota.limit  # how many may be sent in a window now
         self._most = math.inf if given is None else given.limit
         # Why calls had to wait since the last rise.
         self._lacked_permits = self._lacked_flight = False
@@ -58,7 +54,6 @@ class BatchPacer(Pacer):
 
     @property
     def quota(self) -> Quota:
-        """The quota that is kept now."""
         return Quota(self.limit, self._buckets[0].quota.window)
 
     def is_calm(self, now: float) -> bool:  # noqa: ARG002 -- as for single calls
@@ -70,7 +65,6 @@ class BatchPacer(Pacer):
         return 0
 
     def apply_options(self) -> None:
-        """Keep the quota of this pacer's options, after the state of another was loaded."""
         if self._given is None:
             return
         self.limit = min(self.limit, self._given.limit)
@@ -78,7 +72,6 @@ class BatchPacer(Pacer):
             self._buckets = (self._buckets[0].copy_for(self._given),)
 
     def wait(self, now: float) -> float:
-        """Return the seconds until a call may be sent; inf: not before another call ends."""
         self._rise(now)
         if self.in_flight >= min(self.max_in_flight, self._cooldown.max_in_flight):
             self._lacked_flight = True
@@ -91,7 +84,6 @@ class BatchPacer(Pacer):
         return max(wait, self._cooldown.wait(now))
 
     def take(self, now: float) -> None:
-        """Take a permit for a call that is sent now."""
         if self._rises_at == math.inf:
             self._rises_at = now + self.quota.window
         self._buckets[0].take()

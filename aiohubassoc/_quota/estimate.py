@@ -33,25 +33,19 @@ _DEVIATIONS: Final = tuple(
 
 @attrs.frozen
 class Estimate:
-    """
-    What a run will take.
+    """What a run will take."""
 
-    Attributes:
-        calls: How many are made.
-        seconds: From the first call to the last response, if the day has calls for all of them.
-        days: How many of the account's days it needs: 1 when the day's calls suffice, or their
-            number is not known; 0 without calls.
-        finishes_after: Seconds from now to the last response. HubSpot's daily count restarts
-            at midnight in the account's time zone, which is not known here: each further day's
-            calls are expected whole days after the start, which is no earlier than they come.
-        daily_share: The calls as a share of a day's, above 1 where one day does not suffice. None:
-            the day's number is not known.
-    """
-
-    calls: int
-    seconds: float
+    calls: int  # how many are made
+    seconds: float  # from the first call to the last response, if the day has calls for all of them
+    # How many of the account's days it needs: 1 when the day's calls suffice, or their number is
+    # not known; 0 without calls.
     days: int
+    # Seconds from now to the last response. HubSpot's daily count restarts at midnight in the
+    # account's time zone, which is not known here: each further day's calls are expected whole days
+    # after the start, which is no earlier than they come.
     finishes_after: float
+    # The calls as a share of a day's, above 1 where one day does not suffice. None: the day's
+    # number is not known.
     daily_share: float | None
 
 

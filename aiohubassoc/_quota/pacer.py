@@ -91,14 +91,9 @@ class Pacer:
         given: Upper limit. None: start with `SAFE_START` until HubSpot names a quota.
         share: The part of the quota to use, above 0 and up to 1.
         strict: Whether a call is always counted at its response.
-
-    Attributes:
-        max_in_flight: None: only the quota bounds how many calls are in flight.
-        adopts_remaining_until: The end of the first window. Later `adopt_remaining` does nothing.
-        has_ample_room: Whether enough permits are free to record calls later, in groups.
     """
 
-    max_in_flight: int | None = None
+    max_in_flight: int | None = None  # None: only the quota bounds how many calls are in flight
 
     def __init__(
         self, given: Quota | None = None, *, share: float = 1.0, strict: bool = False
@@ -114,7 +109,9 @@ class Pacer:
         self._round_trips = RoundTrips(strict=strict)
         self._cooldown = Cooldown()
         self._began_at: float | None = None
+        # The end of the first window. Later `adopt_remaining` does nothing.
         self.adopts_remaining_until = -math.inf
+        # Whether enough permits are free to record calls later, in groups.
         self.has_ample_room = False
         self._room = 0
         self._others_count = 0

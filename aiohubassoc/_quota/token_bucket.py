@@ -23,19 +23,13 @@ _FORGOTTEN_AT_ONCE: Final = 512
 
 
 class TokenBucket:
-    """
-    Permits for calls: as many as the quota's limit. Each is free one window after its call.
-
-    Attributes:
-        quota: The limit and the window.
-        in_flight: Permits of calls that have not ended.
-        memory: How many seconds calls are remembered after their permits were free again.
-    """
+    """Permits for calls: as many as the quota's limit. Each is free one window after its call."""
 
     def __init__(self, quota: Quota) -> None:
-        self.quota = quota
-        self.in_flight = 0
+        self.quota = quota  # the limit and the window
+        self.in_flight = 0  # permits of calls that have not ended
         self._window = quota.window
+        # How many seconds calls are remembered after their permits were free again.
         self.memory = quota.window
         # The times at which calls were counted, sorted. The permits of those before `_first` are
         # free again. A call without a response may be counted a little later than now.

@@ -15,12 +15,11 @@ from aiohubassoc._http.call_outcome import NO_HISTORY, make_outcome, to_error
 from aiohubassoc._http.sender import Call
 from aiohubassoc._protocol.requests import BatchRequest
 from aiohubassoc._protocol.verdicts import About, Accepted, Replied
-from aiohubassoc._run.batch_reader import BatchReader
 from aiohubassoc._run.dataframes import is_frame
 from aiohubassoc._run.input_errors import not_iterable
 from aiohubassoc._run.put import link_one, link_singly
 from aiohubassoc._run.source import read_pair
-from aiohubassoc._run.strategy import LinkStrategy
+from aiohubassoc._run.strategy import BatchReader, LinkStrategy
 from aiohubassoc.errors import (
     ApiError,
     GatewayError,
@@ -41,8 +40,8 @@ if TYPE_CHECKING:
     from aiohubassoc._http.clock import Clock
     from aiohubassoc._http.sender import Send
     from aiohubassoc._protocol.verdicts import Partial
-    from aiohubassoc._run.lookup_strategies import SkipLinked
     from aiohubassoc._run.source import Entry
+    from aiohubassoc._run.strategy import SkipLinked
     from aiohubassoc.pair import Pair, RecordId
 
 
@@ -56,12 +55,8 @@ class Batched(LinkStrategy):
     """
     Links pairs by batch calls.
 
-    Args:
-        size: The most pairs of a batch.
-        linger: Seconds after which a batch is sent even if it is not full.
-        max_in_flight: Returns how many batches may be in flight.
-        concurrency: How many pairs of a batch may be sent singly at once.
-        skip: Leaves out pairs that are linked already; None: none are left out.
+    A batch of *size* pairs is sent, or a smaller one after *linger* seconds. Of one that HubSpot
+    refused, *concurrency* pairs may be sent singly at once. *skip* leaves out linked pairs.
     """
 
     def __init__(

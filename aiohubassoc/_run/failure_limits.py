@@ -138,7 +138,7 @@ class FailureLimits:
             self.streak.length = 0
 
     def allows(self, refusals: int) -> bool:
-        """Return whether so many refusals more, alike and without names, would not stop the run."""
+        """Return whether this many more refusals, alike and nameless, would not stop the run."""
         limit = self.streak.limit
         return limit is None or self.streak.length + refusals < limit
 

@@ -92,7 +92,6 @@ class GroupCommit:
         return not (self._pending or self._group)
 
     def add(self, outcome: Outcome) -> None:
-        """Take an outcome."""
         if self.failure is not None:
             self._on_lost([outcome], self.failure)
             return
@@ -101,7 +100,6 @@ class GroupCommit:
             self._wait_or_flush()
 
     def add_all(self, outcomes: list[Outcome]) -> None:
-        """Take outcomes."""
         for outcome in outcomes:
             self.add(outcome)
 

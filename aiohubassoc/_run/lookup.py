@@ -1,4 +1,4 @@
-"""Finds out which pairs are linked: reads the links of their records, in batches, page by page."""
+"""Finds out which pairs of a batch are linked: reads the links of their records, page by page."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc._batching.batch import MOST_PAIRS, LookupBatch
 from aiohubassoc._batching.bisection import Bisection
 from aiohubassoc._batching.error_ids import parse_kind
 from aiohubassoc._batching.link_attribution import named_records, read_links
 from aiohubassoc._http.call_outcome import NotLinked, to_error
-from aiohubassoc._http.sender import Call
+from aiohubassoc._http.sender import Call, Send
 from aiohubassoc._protocol.links import LinksReply, RecordLinks
 from aiohubassoc._protocol.requests import LookupRequest
 from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Replied
-from aiohubassoc._run.batch_reader import BatchReader
 from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
@@ -23,17 +21,13 @@ from aiohubassoc.errors import (
     NotFoundError,
     ValidationError,
 )
-from aiohubassoc.pair import canonical_id
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Mapping, Sequence
 
+    from aiohubassoc._batching.batch import LookupBatch
     from aiohubassoc._batching.link_attribution import LinksRead
-    from aiohubassoc._http.clock import Clock
-    from aiohubassoc._http.sender import Send
     from aiohubassoc._run.run import Run
-    from aiohubassoc.pair import Pair
     from aiohubassoc.replies import StandardError
 
 # A record, and where the page of its links begins; None: the first.
@@ -46,8 +40,6 @@ _NO_LINKS: Final = "crm.associations.NO_ASSOCIATIONS_FOUND"
 # Pages of the links of one record. HubSpot names no limit of links: with some hundred a page it is
 # more than any record has.
 _MOST_PAGES: Final = 1_000
-# One is in flight while the next is read.
-_BATCHES_AT_ONCE: Final = 2
 
 
 @attrs.define
@@ -73,64 +65,21 @@ class Found:
         return False
 
 
-class PairLookups:
-    """
-    Finds out which pairs of a run are linked. A subclass decides what follows.
+@attrs.define
+class LookupCalls:
+    """The calls of a run that read links."""
 
-    A batch of pairs is looked up after *linger* seconds even if it is not full.
-    """
-
-    read_ahead = MOST_PAIRS * _BATCHES_AT_ONCE
-    is_needed = False
-    """Whether the run stops if no call that reads links reaches HubSpot."""
-
-    def __init__(self, send: Send[LookupRequest], *, linger: float, clock: Clock) -> None:
-        self.send = send
-        self.is_proven = False  # whether HubSpot has responded to such a call
-        self._reader: BatchReader[LookupBatch] = BatchReader(
-            LookupBatch, linger=linger, clock=clock
-        )
-        self._asking: set[asyncio.Task[None]] = set()
-
-    def start(self, run: Run[Any]) -> None:
-        """Begin to read pairs, and to look them up."""
-        self.run = run
-        self._reading = run.begin(self._reader.read(run, run.prefetch.read, self._begin))
-        self._reading.add_done_callback(self._on_end)
-
-    def is_asking(self) -> bool:
-        """Return whether lookups are in progress, after which `note` is called."""
-        return bool(self._asking)
-
-    def note(self, index: int, pair: Pair, found: Found) -> None:
-        """Take a pair that was looked up. If the run stopped, *found* may be incomplete."""
-        raise NotImplementedError
-
-    @property
-    def _is_done(self) -> bool:
-        return self._reading.done() and not self._asking
-
-    def _begin(self, batch: LookupBatch) -> None:
-        task = self.run.begin(self._ask(batch))
-        self._asking.add(task)
-        task.add_done_callback(self._on_end)
-
-    async def _ask(self, batch: LookupBatch) -> None:
-        found = await Lookup(self, batch).read()
-        for index, pair in batch.items():
-            self.note(index, pair, found[canonical_id(pair.from_id)])
-
-    def _on_end(self, task: asyncio.Task[None]) -> None:
-        """Note that a task has ended."""
-        self._asking.discard(task)
+    send: Send[LookupRequest]
+    is_needed: bool  # whether the run stops if none of them reaches HubSpot
+    is_proven: bool = False  # whether HubSpot has responded to one of them
 
 
 class Lookup:
     """Reads which links of a batch of pairs exist."""
 
-    def __init__(self, owner: PairLookups, batch: LookupBatch) -> None:
-        self._owner = owner
-        self._run = owner.run
+    def __init__(self, run: Run[Any], calls: LookupCalls, batch: LookupBatch) -> None:
+        self._run = run
+        self._calls = calls
         self._types = batch.types
         self._kind = parse_kind(batch.types[0])
         self._wanted = batch.to_ids()
@@ -172,17 +121,17 @@ class Lookup:
     async def _ask(self, asked: Sequence[_RecordPage]) -> NotLinked | None:
         """Make one call and note what its response says. Return why it failed; None: it did not."""
         call = Call(LookupRequest(self._types, asked), self._run)
-        verdict = await self._run.call(self._owner.send, call, ())
+        verdict = await self._run.call(self._calls.send, call, ())
         if isinstance(verdict, Replied):
             assert isinstance(verdict.reply, LinksReply)  # noqa: S101 -- of a call that reads
-            self._owner.is_proven = True
+            self._calls.is_proven = True
             after = dict(asked)
             reading = read_links(after, self._types[0], verdict.reply)
             self._note(after, await self._run.in_steps(reading))
             return None
         assert not isinstance(verdict, Accepted)  # noqa: S101 -- that is of one pair
-        owner = self._owner
-        if verdict.about is About.PATH and owner.is_needed and not owner.is_proven:
+        calls = self._calls
+        if verdict.about is About.PATH and calls.is_needed and not calls.is_proven:
             self._run.stop(to_error(verdict))
         return verdict
 

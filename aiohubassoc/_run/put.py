@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aiohubassoc._http.sender import Send
-    from aiohubassoc._run.lookup_strategies import SkipLinked
     from aiohubassoc._run.run import Run
     from aiohubassoc._run.source import Entry
+    from aiohubassoc._run.strategy import SkipLinked
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.pair import Pair
 

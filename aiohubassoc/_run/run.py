@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import attrs
 
-from aiohubassoc._http.call_outcome import NO_HISTORY, History, make_unwritten
+from aiohubassoc._http.call_outcome import NO_HISTORY, NO_OBSERVER, History, make_unwritten
 from aiohubassoc._protocol.codec import finish
 from aiohubassoc._protocol.verdicts import Fatal
 from aiohubassoc._run.group_commit import GroupCommit, wait_until_none
@@ -39,10 +39,6 @@ _AT_ONCE: Final = 100  # results of one response that are taken while other task
 _T = TypeVar("_T")
 
 
-def _ignore(_change: int) -> None:
-    """No-op."""
-
-
 class Run(Generic[ResultT]):
     """
     Reads pairs, lets a strategy work on them, and returns one result for each.
@@ -50,11 +46,7 @@ class Run(Generic[ResultT]):
     A pair is in `open` from the moment it is read to the moment it has a result. At the end the run
     reports what is still in `open`, no matter what was cancelled or failed.
 
-    Args:
-        started: What is reported when it begins.
-        ordered: Whether results come in the input's order.
-        stall_timeout: Seconds without a completed pair after which it stops; None: never.
-        drain_timeout: Seconds that calls in flight may take to end when it is left early.
+    The arguments are those of `AssociationClient.link_each`; *started* is reported when it begins.
     """
 
     def __init__(
@@ -74,7 +66,7 @@ class Run(Generic[ResultT]):
     ) -> None:
         self.report = report
         self.on_response = report.add_response
-        self.on_doubt: Callable[[int], None] = _ignore  # a strategy may replace it
+        self.on_doubt: Callable[[int], None] = NO_OBSERVER.on_doubt  # a strategy may replace it
         # The pairs that were read and have no result yet, by their index in the input.
         self.open: dict[int, Pair] = {}
         # By the index of an open pair: its repeats with theirs, which share its call.
@@ -115,7 +107,6 @@ class Run(Generic[ResultT]):
 
     @property
     def in_flight(self) -> int:
-        """How many requests of this run are in flight."""
         return sum(call.in_flight for call in self._tasks.values() if call is not None)
 
     @property
@@ -304,7 +295,7 @@ class Run(Generic[ResultT]):
             self.put(make(index, pair, error, None))
 
     def allows_doubts(self, count: int) -> bool:
-        """Return whether so many refusals more, all alike, would not stop the run."""
+        """Return whether this many more refusals, all alike, would not stop the run."""
         return self._limits is None or self._limits.allows(count)
 
     def fail(self, error: BaseException) -> None:

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc._run.run import Run
 
-Entry: TypeAlias = tuple[int, Pair]
-"""A pair with its index in the input."""
+Entry: TypeAlias = tuple[int, Pair]  # a pair with its index in the input
 
 Pairs: TypeAlias = (
     Iterable[Pair]

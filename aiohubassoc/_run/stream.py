@@ -44,11 +44,9 @@ ReportT = TypeVar("ReportT", bound=RunReport)
 
 class OutputBuffer(Generic[ResultT]):
     """
-    Counts results, and keeps them until they are taken. With *ordered* it is a reorder buffer.
+    Counts results, reports them to the observer, and keeps them until they are taken.
 
-    Args:
-        ordered: Whether they are offered in the order of their indexes.
-        on_result: Reports each result to the observer; None: the observer takes none.
+    With *ordered* it is a reorder buffer: they are offered in the order of their indexes.
     """
 
     def __init__(
@@ -135,9 +133,7 @@ class _ResultStream(Generic[ResultT, ReportT]):
     """
     The results of a run: a context manager that is an async iterator.
 
-    Args:
-        loop: The event loop that the client was opened in.
-        verb: The method that made it, for messages.
+    *loop* is the one that the client was opened in, *verb* the method that made it, for messages.
     """
 
     __slots__ = ("__weakref__", "_is_entered", "_loop", "_report", "_run", "_verb")

@@ -23,7 +23,8 @@ from aiohubassoc.fleet import RunState
 from aiohubassoc.html_report.advice import advise, can_pass_later
 from aiohubassoc.html_report.contents import Asked, Contents, Failure, Outcomes
 from aiohubassoc.html_report.page import check_installed, render
-from aiohubassoc.journal.reader import FailedPair, FailureGroup, RowWithoutPair, Session
+from aiohubassoc.journal.reader import Session
+from aiohubassoc.journal.report_reader import FailedPair, FailureGroup, RowWithoutPair
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:

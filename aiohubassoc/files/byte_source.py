@@ -77,15 +77,8 @@ class ByteSource(io.RawIOBase):
     """
     The bytes of an input from the first one on, also after a look at its head.
 
-    Args:
-        file: The file at its beginning; closed with this.
-        is_stdin: Whether it is standard input, even if that is connected to a file.
-
-    Attributes:
-        head: The first bytes, at least four if the file has four.
-        is_regular: Whether it is a plain file: it can be opened again, and reading never waits.
-        size_bytes: The length of a plain file; None for others.
-        taken_bytes: How many bytes were read.
+    *is_stdin*: whether *file*, which is closed with it, is standard input, even if connected to a
+    file.
     """
 
     def __init__(self, file: io.FileIO, name: str, *, is_stdin: bool = False) -> None:
@@ -93,10 +86,12 @@ class ByteSource(io.RawIOBase):
         super().__init__()
         self.name = name
         status = os.fstat(file.fileno())
+        # Whether it is a plain file: it can be opened again, and reading never waits.
         self.is_regular = stat.S_ISREG(status.st_mode) and not is_stdin
+        # The length of a plain file; None for others.
         self.size_bytes = status.st_size if self.is_regular else None
-        self.taken_bytes = 0
-        self.head = self._read_head()
+        self.taken_bytes = 0  # how many bytes were read
+        self.head = self._read_head()  # the first bytes, at least four if the file has four
         self._again = memoryview(self.head)
 
     def _read_head(self) -> bytes:
@@ -108,7 +103,6 @@ class ByteSource(io.RawIOBase):
         return head
 
     def readable(self) -> bool:
-        """Return True."""
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
@@ -131,7 +125,6 @@ class ByteSource(io.RawIOBase):
         return file
 
     def close(self) -> None:
-        """Close the file."""
         if not self.closed:
             self._file.close()
         super().close()
@@ -256,7 +249,6 @@ def digest_of_file(path: str) -> tuple[int | None, str]:
 
 
 def digest_of_text(text: str) -> str:
-    """Return a digest of *text*."""
     data = text.encode(errors="surrogatepass")
     return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
 

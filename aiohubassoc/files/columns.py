@@ -41,18 +41,11 @@ class MissingColumnsError(InputError):
 
 @attrs.frozen
 class Header:
-    """
-    A row that may name the columns of a table.
+    """A row that may name the columns of a table."""
 
-    Attributes:
-        cells: Its cells, without spaces around them.
-        table: The table's name in messages.
-        unit, delimiter, hint: As of `TableReader`.
-    """
-
-    cells: Sequence[str]
-    table: str
-    unit: str = "line"
+    cells: Sequence[str]  # its cells, without spaces around them
+    table: str  # the table's name in messages
+    unit: str = "line"  # this, *delimiter* and *hint* are those of its `TableReader`
     delimiter: str | None = None
     hint: str = ""
 
@@ -93,23 +86,14 @@ class Header:
 
 @attrs.frozen
 class End:
-    """
-    Where one end of the pairs stands in a table.
+    """Where one end of the pairs stands in a table."""
 
-    Attributes:
-        name: The column of its ids, without spaces around it, cut for messages.
-        index: That column's place.
-        holds_several: Whether a cell may hold several ids, or none.
-        type_name: The column of its types.
-        type_index: That column's place; None if there is none.
-        object_type: The type of ids whose row has none; None if each row must have one.
-    """
-
-    name: str
-    index: int
-    holds_several: bool = False
-    type_name: str = ""
-    type_index: int | None = None
+    name: str  # the column of its ids, without spaces around it, cut for messages
+    index: int  # that column's place
+    holds_several: bool = False  # whether a cell may hold several ids, or none
+    type_name: str = ""  # the column of its types
+    type_index: int | None = None  # that column's place; None if there is none
+    # The type of ids whose row has none; None if each row must have one.
     object_type: str | None = None
 
     @property
@@ -129,17 +113,11 @@ which ones are meant.
 
 @attrs.frozen
 class Wanted:
-    """
-    The column of an end of the pairs, as the user chose it: ``"from"`` or ``"to"``.
-
-    Attributes:
-        column: The column of the ids that the user named; None: the usual one.
-        object_type: The type that the user gave; None: none.
-    """
+    """The column of an end of the pairs, as the user chose it: ``"from"`` or ``"to"``."""
 
     end: str
-    column: str | None
-    object_type: str | None
+    column: str | None  # the column of the ids that the user named; None: the usual one
+    object_type: str | None  # the type that the user gave; None: none
 
     @classmethod
     def both(cls, layout: Layout) -> tuple[Wanted, Wanted]:
@@ -156,7 +134,6 @@ class Wanted:
 
     @property
     def column_option(self) -> str:
-        """The option that chooses the column."""
         return f"--{self.end}-column"
 
     @property
@@ -358,11 +335,7 @@ def note_labels(names: Iterable[str], table: str, unit: str, counts: InputCounts
     """
     Note for the summary each column or key that asks for a label, as links have none.
 
-    Args:
-        names: The columns or keys.
-        table: The input's name in messages.
-        unit: ``"column"`` or ``"key"``.
-        counts: Gets the notes.
+    *unit* says which: ``"column"`` or ``"key"``; *table* is the input's name in messages.
     """
     for column in names:
         if _LABELS.fullmatch(normalize(column).replace("_", " ")):

@@ -48,12 +48,7 @@ class CsvReader:
 
     After a record whose quotes do not fit, it is not known which lines are rows and which are lines
     of its cells: the file ends there. It may have begun earlier, where a quote that is not doubled
-    seemed to end a cell: see `hold_back`.
-
-    Args:
-        file: The text; closed by `close`.
-        encoding: The encoding that messages about undecoded lines name.
-        lines_before: Lines of the file that were read before.
+    seemed to end a cell: see `hold_back`. Of the file, *lines_before* were read before.
     """
 
     unit: str = "line"
@@ -196,7 +191,6 @@ class CsvReader:
         self._folded = _LineFacts()
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
     def _bare_fields(self, begun: int, error: csv.Error) -> list[str] | None:

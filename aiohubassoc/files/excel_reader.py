@@ -43,11 +43,6 @@ class ExcelReader:
     Hidden rows and sheets are left out and counted, unless the user wants them; rows without any
     cell are left out.
 
-    Args:
-        file: The workbook, at its beginning; closed by `close`.
-        layout: What the user said about sheets and hidden rows.
-        counts: Counts hidden rows and sheets.
-
     Raises:
         InputError: It is no workbook or damaged, or has no such sheet.
     """
@@ -102,7 +97,6 @@ class ExcelReader:
             yield Record(line, cells)
 
     def close(self) -> None:
-        """Close the workbook and its file."""
         self._workbook.close()
         self._file.close()
 

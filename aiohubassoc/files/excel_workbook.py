@@ -60,10 +60,6 @@ class Workbook:
     """
     An Excel workbook; its file stays open.
 
-    Attributes:
-        sheets: Its sheets with cells, in their order.
-        is_from_1904: Whether its dates count from 1904.
-
     Raises:
         InputError: It is no workbook, damaged, or unpacks to far more than one of its size.
     """
@@ -73,7 +69,7 @@ class Workbook:
         self._size_bytes = file.seek(0, 2)
         self._opened_bytes = 0
         self._archive, self._parts = _open(file, name)
-        self.is_from_1904 = False
+        self.is_from_1904 = False  # whether its dates count from 1904
         with self.damage():
             workbook = _one(self._relations("_rels/.rels", ""), "officeDocument")
             workbook = workbook or "xl/workbook.xml"
@@ -83,6 +79,7 @@ class Workbook:
             self._shared = _one(relations, "sharedStrings")
             self._styles = _one(relations, "styles")
             targets = {key: target for key, kind, target in relations if kind == "worksheet"}
+            # Its sheets with cells, in their order.
             self.sheets = [
                 Sheet(title, targets[key], is_hidden)
                 for title, key, is_hidden in listed

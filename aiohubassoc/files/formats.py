@@ -76,11 +76,7 @@ def open_reader(
     """
     Return a reader of the rows of *source*, none of which was read; it is closed with it.
 
-    Args:
-        source: The bytes.
-        path: The file's name, whose ending may show the format.
-        layout: What the user said.
-        counts: Counts rows that are left out.
+    The ending of its name, *path*, may show the format. *counts* counts rows that are left out.
 
     Raises:
         InputError: It cannot be read in its format, or has none that is known.

@@ -23,14 +23,7 @@ _CLASSIFIED_CHARS: Final = 100
 
 
 class CellKind(Enum):
-    """
-    What a cell holds instead of a record id.
-
-    Attributes:
-        one: One of them, in messages.
-        many: A column of them, in messages.
-        advice: How to fix it.
-    """
+    """What a cell holds instead of a record id."""
 
     EMPTY = "empty", "nothing", ""
     FLOAT = "a float", "floats", "write it as a whole number"
@@ -80,21 +73,17 @@ class CellKind(Enum):
     NAME = "a name or other text", "names or other text", ""
 
     def __init__(self, one: str, many: str, advice: str) -> None:
-        self.one = one
-        self.many = many
-        self.advice = advice
+        self.one = one  # one of them, in messages
+        self.many = many  # a column of them, in messages
+        self.advice = advice  # how to fix it
 
 
 class RejectedRowError(ValueError):
-    """
-    A row that is rejected; the message is its problem.
-
-    Attributes:
-        wrong_cell: The column whose cell is no id, and what it holds; None: another problem.
-    """
+    """A row that is rejected; the message is its problem."""
 
     def __init__(self, problem: str, wrong_cell: tuple[str, CellKind] | None = None) -> None:
         super().__init__(problem)
+        # The column whose cell is no id, and what it holds; None: another problem.
         self.wrong_cell = wrong_cell
 
 
@@ -111,13 +100,9 @@ class IdRule:
     """
     Reads record ids from cells.
 
-    An id is a number of digits. Spaces around it, Excel's text marks (``'101``, ``="101"``) and
-    the point of a whole float below 2^53 are removed and counted; so are leading zeros, which
-    HubSpot ignores.
-
-    Args:
-        counts: Counts what is removed.
-        any_id: Whether any text that can be sent is an id.
+    An id is a number of digits, or with *any_id* any text that can be sent. Spaces around it,
+    Excel's text marks (``'101``, ``="101"``) and the point of a whole float below 2^53 are removed
+    and counted; so are leading zeros, which HubSpot ignores.
     """
 
     def __init__(self, counts: InputCounts, *, any_id: bool) -> None:

@@ -62,23 +62,11 @@ class Join:
     """
     Joins two files; a context manager that is an iterator of pairs and unmatched rows.
 
-    A row of the left file makes a pair with the row of the right file that has the same key. The
-    right file is read first, into a temporary file, so that memory does not grow; then the left
-    one. Rows of the right file that repeat an earlier id and key are that row once more.
-
-    Args:
-        left: The file whose ids are the first of each pair.
-        right: The file whose ids are the second.
-        all_matches: Whether a left row that matches several records is paired with each; else it
-            is paired with none.
-        keeps_cells: Whether the cells of unmatched rows are needed.
-
-    Attributes:
-        header: The columns of both files together.
-        pairs: How many pairs there are so far.
-        rows: How many rows each side has.
-        unmatched: How many rows of each side have no pair, by the reason.
-        repeated: How many rows of the right file repeat an earlier id and key.
+    A row of the left file, whose ids are the first of each pair, makes a pair with the row of the
+    right file that has the same key. The right file is read first, into a temporary file, so that
+    memory does not grow; then the left one. Rows of the right file that repeat an earlier id and
+    key are that row once more. A left row that matches several records is paired with each if
+    *all_matches*, else with none. The cells of unmatched rows are kept if *keeps_cells*.
 
     Raises:
         OSError, sqlite3.Error: The temporary file cannot be written; every method may raise it.
@@ -92,9 +80,11 @@ class Join:
         self._all_matches = all_matches
         self._keeps_cells = keeps_cells
         self._merged = MergedHeader([left.header, right.header])
-        self.header = self._merged.all
-        self.pairs = self.repeated = 0
-        self.rows: Counter[Side] = Counter()
+        self.header = self._merged.all  # the columns of both files together
+        self.pairs = 0  # how many there are so far
+        self.repeated = 0  # how many rows of the right file repeat an earlier id and key
+        self.rows: Counter[Side] = Counter()  # how many rows each side has
+        # How many rows of each side have no pair, by the reason.
         self.unmatched: Counter[tuple[Side, Reason]] = Counter()
         self._folder = tempfile.TemporaryDirectory(prefix="aiohubassoc-")
         self._db = sqlite3.connect(Path(self._folder.name) / "join.db", isolation_level=None)

@@ -43,13 +43,6 @@ class JsonlReader:
     """
     The objects of a file of JSON Lines; blank lines are nothing. A broken line affects no other.
 
-    Args:
-        file: The text; closed by `close`.
-        encoding: The encoding that messages about undecoded lines name.
-
-    Attributes:
-        header: The keys of the first good object; empty if there is none in the first 1,000 lines.
-
     Raises:
         InputError: There is no line in it.
     """
@@ -66,6 +59,7 @@ class JsonlReader:
         self._encoding = encoding
         self._rest = self._records()
         self._ahead: deque[Record] = deque()
+        # The keys of the first good object; empty if there is none in the first 1,000 lines.
         self.header: list[str] = []
         for record in islice(self._rest, _HEADER_LINES):
             self._ahead.append(record)
@@ -88,7 +82,6 @@ class JsonlReader:
         return self._beginning
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
     def _records(self) -> Iterator[Record]:
@@ -200,11 +193,8 @@ class JsonlPairs:
     Reads the pairs of each object: ``{"from": "contacts:101", "to": "companies:202"}``.
 
     The ids may also stand in ``from_id`` and ``to_id``, without their types, or in the keys that
-    the user named; ``from_type`` and ``to_type`` hold the types of ids that have none. A list
-    holds several ids, or none.
-
-    Args:
-        counts: Counts cleaned ids, and gets notes about labels.
+    the user named; ``from_type`` and ``to_type`` hold the types of ids that have none. A list holds
+    several ids, or none.
 
     Raises:
         InputError: A key that the user named is of another type than the one given.

@@ -45,17 +45,11 @@ _NOT_IN_HOST: Final = re.compile(r"[\s,;|@<>:\"'()]")
 
 @attrs.frozen
 class KeyColumns:
-    """
-    The two columns of a side, and the options that name them.
+    """The two columns of a side, and the options that name them."""
 
-    Attributes:
-        key: The column that is compared.
-        record_id: The column of record ids; None: as HubSpot exports it.
-    """
-
-    key: str
+    key: str  # the column that is compared
     key_option: str
-    record_id: str | None
+    record_id: str | None  # the column of record ids; None: as HubSpot exports it
     id_option: str
 
     def find(self, header: Header) -> tuple[End, End]:
@@ -106,21 +100,13 @@ class KeyColumns:
 
 @attrs.frozen
 class KeyedRow:
-    """
-    A row of a side.
-
-    Attributes:
-        record_id: Its record id; "" if the row is rejected.
-        text: The cell that is compared, without spaces around it; "" if it is no key.
-        key: Its key; None if it matches nothing.
-        problem: Why the row is rejected or has no key; None otherwise.
-    """
+    """A row of a side."""
 
     record: Record
-    record_id: str = ""
-    text: str = ""
-    key: str | None = None
-    problem: str | None = None
+    record_id: str = ""  # its record id; "" if the row is rejected
+    text: str = ""  # the cell that is compared, without spaces around it; "" if it is no key
+    key: str | None = None  # its key; None if it matches nothing
+    problem: str | None = None  # why the row is rejected or has no key; None otherwise
 
 
 class KeyedTable(InputFile):
@@ -129,14 +115,10 @@ class KeyedTable(InputFile):
 
     A plain file is closed until its rows are read: only one side has its file, and its texts, in
     memory at a time.
-
-    Attributes:
-        object_type: The type of its records, if its columns show it; else None.
-        counts: The counts of the rows read so far.
     """
 
     def __init__(self, path: str, columns: KeyColumns, layout: Layout, to_key: ToKey) -> None:
-        self.counts = InputCounts()
+        self.counts = InputCounts()  # the counts of the rows read so far
         super().__init__(path, layout, columns.find, self.counts, is_first=False)
         self._to_key = to_key
         self._rule = IdRule(self.counts, any_id=layout.any_id)
@@ -145,6 +127,7 @@ class KeyedTable(InputFile):
         except BaseException:
             self.close()
             raise
+        # The type of its records, if its columns show it; else None.
         self.object_type = self._id.object_type
 
     def __enter__(self) -> Self:

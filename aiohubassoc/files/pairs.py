@@ -47,14 +47,6 @@ class PairTable:
     All inputs are opened and their columns read at once; plain files but the first are closed
     again until it is their turn.
 
-    Attributes:
-        name: The name of the inputs together, in messages.
-        names: The name of each of them, by `Record.source`.
-        header: The columns of all inputs together, as written.
-        may_block: Whether reading may wait for a pipe.
-        counts: The counts of the rows read so far.
-        counted: These counts as of the row that was yielded last.
-
     Raises:
         InputError: An input cannot be read as pairs, or is given twice.
     """
@@ -66,19 +58,26 @@ class PairTable:
         _refuse_repeats(paths)
         self._inputs: list[_PairFile] = []
         self._has_begun = self._has_ended = False
-        self.counts = InputCounts()
+        self.counts = InputCounts()  # the counts of the rows read so far
+        # These counts as of the row that was yielded last.
         self.counted: Counted = (0, 0, 0, (0, 0, 0))
+        types = TypeNames()
         try:
-            self._open(paths, layout)
+            for path in paths:
+                is_first = not self._inputs
+                self._inputs.append(_PairFile(path, layout, self.counts, types, is_first=is_first))
         except BaseException:
             for taken in self._inputs:
                 taken.close()
             raise
+        # The name of each of them, by `Record.source`.
         self.names = [taken.name for taken in self._inputs]
         others = len(self.names) - 1
+        # The name of the inputs together, in messages.
         self.name = f"{self.names[0]} and {others} more" if others else self.names[0]
         self._merged = MergedHeader([taken.header for taken in self._inputs])
-        self.header = self._merged.all
+        self.header = self._merged.all  # the columns of all inputs together, as written
+        # Whether reading may wait for a pipe.
         self.may_block = any(taken.may_block for taken in self._inputs)
         self._pairs = self._read()
 
@@ -128,22 +127,16 @@ class PairTable:
         """
         return [taken.fingerprint() for taken in self._inputs]
 
-    def _open(self, paths: Sequence[str], layout: Layout) -> None:
-        types = TypeNames()
-        for path in paths:
-            is_first = not self._inputs
-            self._inputs.append(_PairFile(path, layout, self.counts, types, is_first=is_first))
-
     def _read(self) -> Iterator[tuple[Record, Pair | None]]:
         self._has_begun = True
         are_several = len(self._inputs) > 1
         counts = self.counts
         for source, taken in enumerate(self._inputs):
             align = partial(self._align, source) if are_several else None
-            for record, pairs, taken_off in taken.pairs_of_rows(align):
+            for record, pairs, taken_off in taken.read(partial(taken.pairs_of_rows, align)):
                 counts.rows += 1
                 if not pairs or not counts.is_checked:
-                    counts.add(record, pairs, self._place)
+                    counts.add(record, pairs, self.place(source, record.line))
                 self.counted = (counts.rows, counts.rejected, counts.nothing_to_link, taken_off)
                 if pairs is None:
                     yield record, None
@@ -159,26 +152,12 @@ class PairTable:
         if isinstance(record.kept, list):
             record.kept = self._merged.aligned(source, record.kept)
 
-    def _place(self, record: Record) -> str:
-        return self.place(record.source, record.line)
-
 
 class InputFile:
     """
     One input with its columns; its rows are read when it is its turn.
 
-    Args:
-        path: Its name, or ``-``.
-        layout: The options of the input.
-        find: Finds the columns of a table.
-        counts: Counts rows that are left out.
-        is_first: Whether it is read at once; else a plain file is closed, and opened again by
-            `read`.
-
-    Attributes:
-        unit: What `Record.line` counts in it.
-        ends: The columns of a table that *find* has found; None of JSON Lines.
-        may_block: Whether reading may wait for a pipe, which cannot be opened again.
+    Until then a plain file is closed, unless it *is_first*. *counts* counts rows that are left out.
 
     Raises:
         InputError: It cannot be read, or a column is missing.
@@ -193,13 +172,14 @@ class InputFile:
         self._left_out = counts
         source = open_source(path)
         self.name = source.name
+        # Whether reading may wait for a pipe, which cannot be opened again.
         self.may_block = not source.is_regular
         stays_open = is_first or self.may_block
         # What this opening leaves out is counted by the next one.
         rows = self._open(source, counts if stays_open else InputCounts())
         self.header = rows.header
-        self.unit = rows.unit
-        self.ends = rows.ends
+        self.unit = rows.unit  # what `Record.line` counts in it
+        self.ends = rows.ends  # the columns of a table that *find* has found; None of JSON Lines
         self._count = rows.count
         self._is_text = rows.is_text
         self._rows: Rows | None = rows
@@ -240,7 +220,6 @@ class InputFile:
         return None if lines is None else max(lines - (self.ends is not None), 0)
 
     def fingerprint(self) -> dict[str, object]:
-        """Return what identifies the input; see `PairTable.fingerprints`."""
         size_bytes: int | None = None
         if self.may_block:
             assert self._rows is not None  # noqa: S101 -- what may block is not closed early
@@ -298,18 +277,13 @@ class _PairFile(InputFile):
             raise
 
     def pairs_of_rows(
-        self, align: Callable[[Record], None] | None
+        self, align: Callable[[Record], None] | None, rows: Rows
     ) -> Iterator[tuple[Record, Sequence[Pair] | None, TakenOff]]:
         """
         Yield each row, after *align* had it, with its pairs, and the counts as of it.
 
         Without pairs, None, it is rejected.
         """
-        return self.read(partial(self._pairs_of_rows, align))
-
-    def _pairs_of_rows(
-        self, align: Callable[[Record], None] | None, rows: Rows
-    ) -> Iterator[tuple[Record, Sequence[Pair] | None, TakenOff]]:
         pairs_of, counts = self.pairs.pairs, self._counts
         table = rows if isinstance(rows, Table) else None
         made = 0

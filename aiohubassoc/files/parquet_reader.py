@@ -60,9 +60,6 @@ class ParquetReader:
     The process that decodes it ends with this reader, or when it has rows for a process that is
     gone.
 
-    Args:
-        file: The file; closed by `close`.
-
     Raises:
         InputError: It is damaged, holds too much for its size, or the library is not installed.
     """
@@ -111,7 +108,6 @@ class ParquetReader:
                 yield Record(line, list(fields), problem)
 
     def close(self) -> None:
-        """End the process and close the file."""
         self._stop()
         self._file.close()
 
@@ -264,13 +260,7 @@ def _bound_resources(size_bytes: int) -> None:
 
 
 class _ColumnDecoder:
-    """
-    Decodes one column.
-
-    Attributes:
-        is_typed: Whether its cells may be other than texts and integers.
-        is_undecoded: Whether the latest cells have a text that is not UTF-8.
-    """
+    """Decodes one column."""
 
     def __init__(self, arrow: ModuleType, kind: pa.DataType) -> None:
         self._arrow = arrow
@@ -278,11 +268,12 @@ class _ColumnDecoder:
         self.is_list = (
             types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
         )
-        self.is_undecoded = False
+        self.is_undecoded = False  # whether the latest cells have a text that is not UTF-8
         self._is_dictionary = types.is_dictionary(kind)
         kind = kind.value_type if self._is_dictionary else kind
         self._is_string = types.is_string(kind) or types.is_large_string(kind)
         self._is_integer = types.is_integer(kind)
+        # Whether its cells may be other than texts and integers.
         self.is_typed = not self._is_string and not self._is_integer
         # Python's dates have an end, and neither nanoseconds nor zones of any name.
         self._not_for_python = (ValueError, OverflowError, LookupError, arrow.ArrowException)

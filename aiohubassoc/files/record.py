@@ -35,21 +35,13 @@ _NOTES: Final = 20
 
 @attrs.define(eq=False)
 class Record:
-    """
-    One row of an input.
+    """One row of an input."""
 
-    Attributes:
-        line: The line on which it begins, from 1; of Excel and Parquet the row.
-        kept: Its fields; once it is compact, bytes that hold them.
-        problem: Why it is rejected; None if nothing is wrong so far.
-        source: Which of the inputs it is from, from 0.
-        wrong_cell: The column whose cell is no id, and what it holds; None: another problem.
-    """
-
-    line: int
-    kept: Fields | bytes
-    problem: str | None = None
-    source: int = 0
+    line: int  # the line on which it begins, from 1; of Excel and Parquet the row
+    kept: Fields | bytes  # its fields; once it is compact, bytes that hold them
+    problem: str | None = None  # why it is rejected; None if nothing is wrong so far
+    source: int = 0  # which of the inputs it is from, from 0
+    # The column whose cell is no id, and what it holds; None: another problem.
     wrong_cell: tuple[str, CellKind] | None = None
 
     @property
@@ -119,34 +111,22 @@ class Record:
 
 @attrs.define
 class InputCounts:
-    """
-    Counts as the inputs are read.
+    """Counts as the inputs are read."""
 
-    Attributes:
-        rows: Rows with content.
-        rejected: Of these, rows that are rejected.
-        nothing_to_link: Of these, rows that have no id where a cell may hold several.
-        spaces: Cells from which spaces around an id were removed.
-        text_marks: Cells from which Excel's text mark was removed: ``'101`` or ``="101"``.
-        floats: Whole numbers of columns of floats that were taken as ids.
-        hidden_rows: Hidden rows of a sheet that were left out.
-        hidden_sheets: Hidden sheets that were left out.
-        notes: Sentences for the summary, such as that a key is not used.
-        is_checked: Whether it is known if any of the first 1,000 rows is valid.
-        none_valid: Why none of the first 1,000 rows is valid, and what to do; None if one is, or
-            while that is unknown.
-    """
-
-    rows: int = 0
-    rejected: int = 0
-    nothing_to_link: int = 0
-    spaces: int = 0
-    text_marks: int = 0
-    floats: int = 0
-    hidden_rows: int = 0
-    hidden_sheets: int = 0
+    rows: int = 0  # rows with content
+    rejected: int = 0  # of these, rows that are rejected
+    nothing_to_link: int = 0  # of these, rows that have no id where a cell may hold several
+    spaces: int = 0  # cells from which spaces around an id were removed
+    text_marks: int = 0  # cells from which Excel's text mark was removed: ``'101`` or ``="101"``
+    floats: int = 0  # whole numbers of columns of floats that were taken as ids
+    hidden_rows: int = 0  # hidden rows of a sheet that were left out
+    hidden_sheets: int = 0  # hidden sheets that were left out
+    # Sentences for the summary, such as that a key is not used.
     notes: list[str] = attrs.Factory(list)
+    # Why none of the first 1,000 rows is valid, and what to do; None if one is, or while that is
+    # unknown.
     none_valid: str | None = None
+    # Whether it is known if any of the first 1,000 rows is valid.
     is_checked: bool = attrs.field(default=False, init=False)
     _wrong_cells: dict[tuple[str, CellKind], int] = attrs.field(factory=dict, init=False)
     _first_problem: str = attrs.field(default="", init=False)
@@ -161,9 +141,7 @@ class InputCounts:
         if text not in self.notes and len(self.notes) < _NOTES:
             self.notes.append(text)
 
-    def add(
-        self, record: Record, pairs: Sequence[object] | None, place: Callable[[Record], str]
-    ) -> None:
+    def add(self, record: Record, pairs: Sequence[object] | None, place: str) -> None:
         """Count a row that is among `rows`; its pairs are None if it is rejected."""
         if pairs is None:
             self.rejected += 1
@@ -174,7 +152,7 @@ class InputCounts:
         if pairs is not None:
             self.is_checked = True
             return
-        self._first_problem = self._first_problem or f"{place(record)}: {record.problem}"
+        self._first_problem = self._first_problem or f"{place}: {record.problem}"
         if record.wrong_cell is not None:
             self._wrong_cells[record.wrong_cell] = self._wrong_cells.get(record.wrong_cell, 0) + 1
         if self.rows == CHECKED_ROWS:
@@ -224,7 +202,6 @@ class InputCounts:
         ]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the counts and notes as plain values."""
         names = ("rows", "rejected", "nothing_to_link", "spaces", "text_marks", "floats")
         return {name: getattr(self, name) for name in (*names, "hidden_rows", "hidden_sheets")} | {
             "notes": list(self.notes)

@@ -68,14 +68,9 @@ def check_results_format(name: str, format_: str | None = None) -> None:
 
 def check_file_name(path: str, *suffixes: str) -> None:
     """
-    Refuse a name that shows another format than what is written; any other name is fine.
+    Raise OptionsError if a name ends with what is known to be another format than what is written.
 
-    Args:
-        path: The file to be written.
-        suffixes: What its name may end with, such as ``.csv``.
-
-    Raises:
-        OptionsError: it ends with what is known to be another format, such as ``.xlsx``.
+    It may end with one of *suffixes*, such as ``.csv``, or with anything that is no known format.
     """
     suffix = Path(path).suffix.casefold()
     if _SUFFIXES.fullmatch(suffix) and suffix not in suffixes:
@@ -102,7 +97,7 @@ def result_writer(file: TextIO, header: Sequence[str], *, format_: str) -> CsvRe
     """
     if format_ == "jsonl":
         return JsonResults(file, header)
-    return (SafeCsvResults if format_ == "csv-safe" else CsvResults)(file, header)
+    return CsvResults(file, header, is_safe=format_ == "csv-safe")
 
 
 class _Lines:
@@ -124,10 +119,12 @@ class CsvResults:
     Writes CSV with the columns of the input, so that it can be the input of another run.
 
     To the right stand ``status``, ``category``, ``message`` and ``correlation_id``; where the
-    input has a column of such a name, it is called ``aiohubassoc_status`` and so on.
+    input has a column of such a name, it is called ``aiohubassoc_status`` and so on. If it
+    *is_safe*, a cell that a spreadsheet takes for a formula begins with ``'``.
     """
 
-    def __init__(self, file: TextIO, header: Sequence[str]) -> None:
+    def __init__(self, file: TextIO, header: Sequence[str], *, is_safe: bool) -> None:
+        self._is_safe = is_safe
         self._kept = _without_added(header)
         self._writer = csv_writer(file)
         self._write_cells([*self._kept, *_added_names(self._kept)])
@@ -137,16 +134,9 @@ class CsvResults:
         self._write_cells([*_cells(fields, self._kept), *attrs.astuple(result)])
 
     def _write_cells(self, cells: list[str | None]) -> None:
+        if self._is_safe:
+            cells = [f"'{one}" if one and one.startswith(_FORMULA) else one for one in cells]
         self._writer.writerow(cells)
-
-
-class SafeCsvResults(CsvResults):
-    """As `CsvResults`, but a cell that a spreadsheet takes for a formula begins with ``'``."""
-
-    def _write_cells(self, cells: list[str | None]) -> None:
-        super()._write_cells(
-            [f"'{one}" if one and one.startswith(_FORMULA) else one for one in cells]
-        )
 
 
 class JsonResults:
@@ -157,7 +147,6 @@ class JsonResults:
         self._kept = _without_added(header)
 
     def write(self, fields: Fields, result: RowResult) -> None:
-        """Write one row and its outcome."""
         if isinstance(fields, list):
             own: dict[str, object] = dict(zip(self._kept, fields, strict=False))
         else:
@@ -228,7 +217,6 @@ class ParquetResults:
             self._file.close()
 
     def write(self, fields: Fields, result: RowResult) -> None:
-        """Write one row, as many cells of it as there are columns, and its outcome."""
         row = tuple(map(_valid, (*_cells(fields, self._kept), *attrs.astuple(result))))
         self._rows.append(row)
         self._chars += sum(len(cell) for cell in row if cell is not None)

@@ -34,24 +34,14 @@ _HEADER_ROWS: Final = 20
 
 
 class TableReader(Protocol):
-    """
-    The rows of one file, read as they are asked for, each cell as text.
+    """The rows of one file, read as they are asked for, each cell as text."""
 
-    Attributes:
-        name: Its name in messages.
-        unit: What `Record.line` counts: ``"line"`` or ``"row"``.
-        delimiter: The character between the columns; None where there is none.
-        list_columns: The places of columns whose cells are lists.
-        has_fixed_columns: Whether each cell surely stands in its column, even in a short row.
-        row_chars: About how long the latest row is.
-    """
-
-    name: str
-    unit: str
-    delimiter: str | None
-    list_columns: frozenset[int]
-    has_fixed_columns: bool
-    row_chars: int
+    name: str  # its name in messages
+    unit: str  # what `Record.line` counts: ``"line"`` or ``"row"``
+    delimiter: str | None  # the character between the columns; None where there is none
+    list_columns: frozenset[int]  # the places of columns whose cells are lists
+    has_fixed_columns: bool  # whether each cell surely stands in its column, even in a short row
+    row_chars: int  # about how long the latest row is
 
     @property
     def count(self) -> int | None:
@@ -94,7 +84,6 @@ class Table:
 
     @property
     def row_chars(self) -> int:
-        """About how long the latest row is."""
         return self._reader.row_chars
 
     @property
@@ -154,7 +143,6 @@ class Table:
             )
 
     def close(self) -> None:
-        """Close the file."""
         self._reader.close()
 
     def _shape(self, record: Record, fields: list[str]) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from aiohubassoc.html_report.advice import advise
-from aiohubassoc.journal.reader import FailureGroup, ReportReader, RowWithoutPair, Session
+from aiohubassoc.journal.reader import Session
+from aiohubassoc.journal.report_reader import FailureGroup, ReportReader, RowWithoutPair
 from aiohubassoc.journal.schema import is_in_use
 from aiohubassoc.journal.statistics import Statistics
 from aiohubassoc.models import Status

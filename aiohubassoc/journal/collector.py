@@ -40,34 +40,27 @@ class StatisticsObserver(Observer):
 
     What other runs of the client report is not counted. Outcomes carry no run: those of this one
     are what its folder is given to write.
-
-    Attributes:
-        find_quota: Returns the quota that is kept now; None: that of the run's start is shown.
-        is_used: Whether the run has reported to it.
-        duplicates: How many pairs of the run repeat an earlier one.
     """
 
     def __init__(self) -> None:
+        # Returns the quota that is kept now; None: that of the run's start is shown.
         self.find_quota: Callable[[], Quota] | None = None
-        self.is_used = False
+        self.is_used = False  # whether the run has reported to it
         self._run: str | None = None
         self._calls_per_second = 0.0
         self._statistics = Statistics()
-        self._clock: Clock | None = None
+        self._clock: Clock  # set by `begin`
         self._began_at = 0.0
         self._active_before = 0.0
         self._offset = 0.0
         self._paused_until = 0.0
-        self.duplicates = 0
+        self.duplicates = 0  # how many pairs of the run repeat an earlier one
 
     def begin(self, kept: str | None, clock: Clock, run: str | None) -> None:
         """
-        Add the run that begins now to what is known.
+        Add the run that begins now to what the folder *kept* of earlier runs; None: nothing.
 
-        Args:
-            kept: What the run folder kept of earlier runs; None: nothing.
-            clock: Time.
-            run: What its events name it by; None: it has none.
+        *run*: what its events name it by; None: it has none.
         """
         self._run, self.is_used = run, False
         found = None if kept is None else Statistics.from_json(kept)
@@ -80,7 +73,7 @@ class StatisticsObserver(Observer):
 
     def to_json(self) -> str | None:
         """Return what is to be kept; None: no run has reported to it."""
-        if not self.is_used or self._clock is None:
+        if not self.is_used:
             return None
         now, statistics = self._now(), self._statistics
         statistics.end = now
@@ -106,7 +99,6 @@ class StatisticsObserver(Observer):
     # --- events --------------------------------------------------------------------------------
 
     def run_started(self, event: RunStartedEvent) -> None:
-        """Collect from this run."""
         if not self._is_ours(event.run):
             return
         self.is_used = True
@@ -114,13 +106,11 @@ class StatisticsObserver(Observer):
         self._note(event.quota)
 
     def run_finished(self, event: RunFinishedEvent) -> None:
-        """Collect nothing more from this run."""
         if self._is_ours(event.run):
             self._run = None
 
     def response(self, event: ResponseEvent) -> None:
-        """Count a response."""
-        if not self._is_ours(event.run) or self._clock is None:
+        if not self._is_ours(event.run):
             return
         at = max(self._offset, self._now() - event.seconds)  # when it was sent
         if self.find_quota is not None:
@@ -142,13 +132,12 @@ class StatisticsObserver(Observer):
             )
 
     def retry(self, event: RetryEvent) -> None:
-        """Count that a call is sent again."""
         if self._is_ours(event.run):
             self._statistics.retries.add(event.reason)
 
     def throttled(self, event: ThrottleEvent) -> None:
         """Count a pause of all calls; where two overlap, their time counts once."""
-        if not self._is_ours(event.run) or self._clock is None:
+        if not self._is_ours(event.run):
             return
         now = self._now()
         self._statistics.throttles.add(event.policy or f"HTTP {event.status or _NO_RESPONSE}")
@@ -166,7 +155,6 @@ class StatisticsObserver(Observer):
         self._calls_per_second = quota.limit / quota.window
 
     def _now(self) -> float:
-        assert self._clock is not None  # noqa: S101 -- set by `begin`
         return self._offset + self._clock.now() - self._began_at
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import attrs
 
-from aiohubassoc._run.group_commit import GROUP
+from aiohubassoc._run.group_commit import GROUP, wait_until_none
 from aiohubassoc.errors import JournalStorageError
 from aiohubassoc.journal.row_codec import Place
 from aiohubassoc.journal.schema import (
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-RejectedRecord: TypeAlias = tuple[Place, str, str]
-"""Place, problem, cells as JSON."""
+RejectedRecord: TypeAlias = tuple[Place, str, str]  # place, problem, cells as JSON
 
 _MOST_VERIFICATIONS: Final = 20
 # This many rows go in by one statement: each one on its own would give the interpreter's lock away
@@ -59,31 +58,23 @@ _USUAL: Final = {count: _usual(count) for count in _AT_ONCE}
 
 @attrs.define
 class Group:
-    """
-    What is written together.
+    """What is written together."""
 
-    Attributes:
-        at_ms: When.
-        session: In which run.
-        usual: Of pairs linked at the first try, one after the other: the number of the types, both
-            ids, place, time, session, tag.
-        others: Of other pairs that have no row: the number of the types, both ids, then as in
-            `changed`.
-        changed: Of pairs that have a row: status, place, attempts, whether it may be
-            applied, category, message, correlation id, time, session, tag, row.
-        repeated: Of pairs that failed in an earlier run and were reported again: session,
-            place, row.
-        rejected: Rows of the input that hold no pair: place, problem, cells.
-        statistics: How the runs of the folder went so far; None: not due, or not known.
-    """
-
-    at_ms: int
-    session: int
+    at_ms: int  # when
+    session: int  # in which run
+    # Rows of the input that hold no pair: place, problem, cells.
     rejected: list[RejectedRecord] = attrs.Factory(list)
+    # Of pairs linked at the first try, one after the other: the number of the types, both ids,
+    # place, time, session, tag.
     usual: list[object] = attrs.Factory(list)
+    # Of other pairs that have no row: the number of the types, both ids, then as in `changed`.
     others: list[tuple[object, ...]] = attrs.Factory(list)
+    # Of pairs that have a row: status, place, attempts, whether it may be applied, category,
+    # message, correlation id, time, session, tag, row.
     changed: list[tuple[object, ...]] = attrs.Factory(list)
+    # Of pairs that failed in an earlier run and were reported again: session, place, row.
     repeated: list[tuple[int, Place, int]] = attrs.Factory(list)
+    # How the runs of the folder went so far; None: not due, or not known.
     statistics: str | None = None
 
     @property
@@ -161,16 +152,10 @@ class Database:
         is_of_other_input: bool,
     ) -> int:
         """
-        Keep *header*, and return the number of a new session.
+        Keep *header*, which is about the job, and return the number of a new session.
 
-        Args:
-            header: What is kept about the job.
-            process_id: Whose session it is.
-            version: Of this package.
-            at_ms: When it begins.
-            is_of_folder: Whether it takes its pairs from the folder itself.
-            is_of_other_input: Whether its input is not that of the last one: rejected rows of that
-                count no more.
+        *is_of_folder*: it takes its pairs from the folder itself. *is_of_other_input*: its input is
+        not that of the last one, whose rejected rows count no more.
         """
         with _transaction(self._db):
             self._db.executemany(
@@ -210,13 +195,9 @@ class Database:
         """
         Note how a session ended.
 
-        Args:
-            number: The session.
-            at_ms: When.
-            complete: Whether its input was read to the end, and every outcome written.
-            stopped: Why it ended early; None: it did not.
-            refused_alike: The category of the pairs that it stopped for, as HubSpot refused them
-                alike: a later session sends them again. None: it did not stop for that.
+        *complete*: its input was read to the end, and every outcome written. *stopped*: why it
+        ended early. *refused_alike*: the category of the pairs that it stopped for, as HubSpot
+        refused them alike: a later session sends them again. Both are None if that is not so.
         """
         alike = self.header().get(REFUSED_ALIKE, {})
         with _transaction(self._db):
@@ -294,16 +275,11 @@ class DatabaseThread:
     async def close(self, release: Callable[[], object]) -> None:
         """Return once all else is done and *release* was called, however often it is cancelled."""
         last = asyncio.get_running_loop().run_in_executor(self._thread, release)
-        cancelled: asyncio.CancelledError | None = None
-        while not last.done():
-            try:
-                await asyncio.wait([last])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        self._thread.shutdown(wait=False)
-        last.result()
-        if cancelled is not None:
-            raise cancelled
+        try:
+            await wait_until_none(lambda: [] if last.done() else [last])
+        finally:
+            self._thread.shutdown(wait=False)
+            last.result()
 
 
 @contextlib.contextmanager

@@ -77,12 +77,8 @@ class Journal:
         """
         Return a journal that knows its input.
 
-        Args:
-            folder: The folder.
-            job: What must be the same in every run: names for people to plain values.
-            about: What is kept besides, as of the last run.
-            places: Where pairs stand.
-            force: Whether to continue though *job* differs.
+        *job*: what must be the same in every run, unless *force*: names for people to plain values.
+        *about*: what is kept besides, as of the last run. *places*: where pairs stand.
         """
         journal = cls(folder, force=force)
         journal._job, journal._about, journal._places = job, about, places
@@ -152,12 +148,9 @@ class Journal:
 
 def add_verification(folder: Path, at: datetime, value: Mapping[str, Any]) -> None:
     """
-    Keep what reading the links of *folder* back found, for a report.
+    Keep what reading the links of *folder* back found at an aware date, for a report.
 
-    Args:
-        folder: The run folder.
-        at: When it was found; aware.
-        value: Counts and examples, as JSON takes them.
+    *value*: counts and examples, as JSON takes them.
 
     Raises:
         JournalError: A run is using the folder, or it cannot be written.

@@ -78,21 +78,16 @@ class BloomFilter:
 
 class KnownPairs:
     """
-    Says of every pair whether it needs a call.
+    Says of every pair of a run, the folder's *session*, whether it needs a call.
 
-    Args:
-        session: The number of this run.
-        retry_failed: Whether those that failed are to be sent again.
-
-    Attributes:
-        rows: Of pairs on their way that have a row, by their index: the row, and whether an attempt
-            of an earlier run made the link in part, or may have made it.
-        duplicates: How many pairs of this run repeat an earlier one of it.
+    *retry_failed*: those that failed are sent again.
     """
 
     def __init__(self, folder: Path, session: int, places: Places, *, retry_failed: bool) -> None:
+        # Of pairs on their way that have a row, by their index: the row, and whether an attempt of
+        # an earlier run made the link in part, or may have made it.
         self.rows: dict[int, tuple[int, bool]] = {}
-        self.duplicates = 0
+        self.duplicates = 0  # how many pairs of this run repeat an earlier one of it
         self._folder = folder
         self._db = open_for_reading(folder)
         self._session = session
@@ -148,7 +143,6 @@ class KnownPairs:
         return None if row is None else int(row[0])
 
     def close(self) -> None:
-        """Be done."""
         self._db.close()
 
     def _met(self, index: int, pair: Pair, key: Key, place: Place) -> Outcome | None:
@@ -194,16 +188,10 @@ class KnownPairs:
 
 @attrs.frozen
 class FanOut:
-    """
-    A record and its pairs with records of one type, in either direction.
+    """A record and its pairs with records of one type, in either direction."""
 
-    Attributes:
-        record: Its type and id, such as ``companies:202``.
-        other_type: The type of the records at the other end.
-    """
-
-    record: str
-    other_type: str
+    record: str  # its type and id, such as ``companies:202``
+    other_type: str  # the type of the records at the other end
     pairs: int
 
 

@@ -35,8 +35,7 @@ _ATTEMPTS: Final = attrgetter("attempts")
 # The most lines of an input, as bits.
 _LINE_BITS: Final = 40
 
-Key: TypeAlias = str
-"""Both types and ids, as written: a pair's parts hold no line ends."""
+Key: TypeAlias = str  # both types and ids, as written: a pair's parts hold no line ends
 Place: TypeAlias = int
 """Which input, from 0, and the line of it, or the index in it: see `make_place`."""
 
@@ -82,12 +81,10 @@ class ByIndex:
     are_stable = False
 
     def place(self, index: int, pair: Pair) -> Place:
-        """Return the index."""
         del pair
         return index
 
     def describe(self, place: Place) -> str:
-        """Return it as messages call items of the input."""
         return f"item {place}"
 
     def tag(self, pair: Pair) -> str | None:

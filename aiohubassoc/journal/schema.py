@@ -234,7 +234,6 @@ class FolderLock:
             raise make_in_use_error(folder) from None
 
     def release(self) -> None:
-        """Let others have it."""
         self._db.close()
 
 

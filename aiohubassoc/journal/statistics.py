@@ -16,8 +16,7 @@ _MOST_SLOWEST: Final = 10
 _MOST_NAMES: Final = 40
 _MOST_RUNS: Final = 60
 _MOST_LETTERS: Final = 200
-OTHER: Final = "OTHER"
-"""Names beyond the first `_MOST_NAMES` are counted under this one."""
+OTHER: Final = "OTHER"  # names beyond the first `_MOST_NAMES` are counted under this one
 # Response times are counted in steps of a twelfth of a factor of ten, from 1 ms on.
 _STEPS: Final = 12
 _MOST_STEPS: Final = _STEPS * 6
@@ -38,19 +37,12 @@ of 400 or more that are not 429."""
 
 @attrs.frozen
 class SlowResponse:
-    """
-    One of the slowest responses.
+    """One of the slowest responses."""
 
-    Attributes:
-        seconds: From the request to the end of the response.
-        at_ms: When it came, in Unix time.
-        about: What was asked for: a pair, or a number of pairs.
-    """
-
-    seconds: float
-    at_ms: int
+    seconds: float  # from the request to the end of the response
+    at_ms: int  # when it came, in Unix time
     status: int
-    about: str
+    about: str  # what was asked for: a pair, or a number of pairs
     correlation_id: str | None = None
 
 
@@ -61,7 +53,6 @@ class Counts:
     by_name: dict[str, int] = attrs.Factory(dict)
 
     def add(self, name: str, count: int = 1) -> None:
-        """Count *name*."""
         name = name[:_MOST_LETTERS]
         if name not in self.by_name and len(self.by_name) >= _MOST_NAMES:
             name = OTHER
@@ -69,7 +60,6 @@ class Counts:
 
     @property
     def total(self) -> int:
-        """How many were counted."""
         return sum(self.by_name.values())
 
     def largest(self, most: int) -> list[tuple[str, int]]:
@@ -82,21 +72,15 @@ class Counts:
 
 @attrs.define
 class Timeline:
-    """
-    Counts over time, in at most `MOST_BUCKETS` buckets of equal width.
+    """Counts over time, in at most `MOST_BUCKETS` buckets of equal width."""
 
-    Attributes:
-        width: Seconds of a bucket: 1.25, 2.5, 5, 10, 20, ...
-        length: How many buckets are in use.
-        counts: For each name of `COUNTED` a number a bucket.
-        quota: For each bucket the highest quota in it, in calls a second; 0: not known.
-    """
-
-    width: float = FIRST_WIDTH
-    length: int = 0
+    width: float = FIRST_WIDTH  # seconds of a bucket: 1.25, 2.5, 5, 10, 20, ...
+    length: int = 0  # how many buckets are in use
+    # For each name of `COUNTED` a number a bucket.
     counts: dict[str, list[int]] = attrs.field(
         factory=lambda: {name: [0] * MOST_BUCKETS for name in COUNTED}
     )
+    # For each bucket the highest quota in it, in calls a second; 0: not known.
     quota: list[float] = attrs.field(factory=lambda: [0.0] * MOST_BUCKETS)
 
     def add(self, name: str, at: float, count: int = 1) -> None:
@@ -118,7 +102,6 @@ class Timeline:
         self.quota[bucket] = max(self.quota[bucket], calls_per_second)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
         return {
             "width": self.width,
             "counts": {name: counts[: self.length] for name, counts in self.counts.items()},
@@ -167,34 +150,25 @@ class Statistics:
 
     Instants are seconds of the timeline: the runs stand in it one behind the other, without the
     time between them.
-
-    Attributes:
-        active_seconds: How long all runs took so far.
-        end: Where the latest run ended in the timeline, or has come to.
-        runs: Of the latest runs: when each began, in the timeline and in Unix time (ms).
-        window: Seconds of the window of the quota.
-        responses, retries: How many there were, by HTTP status and by reason.
-        throttles: How many responses paused all calls, by the limit that HubSpot named.
-        paused_seconds: For how long calls were paused.
-        slowest: The slowest responses, the slowest first.
-        response_times: How many responses took how long, in steps.
-        duplicates: Rows that repeat an earlier one, as the last run that met any counted them.
-        is_batch: Whether a call of the last run held many pairs.
     """
 
-    active_seconds: float = 0.0
-    end: float = 0.0
-    window: float = 10.0
+    active_seconds: float = 0.0  # how long all runs took so far
+    end: float = 0.0  # where the latest run ended in the timeline, or has come to
+    window: float = 10.0  # seconds of the window of the quota
+    # Of the latest runs: when each began, in the timeline and in Unix time (ms).
     runs: list[tuple[float, int]] = attrs.Factory(list)
     timeline: Timeline = attrs.Factory(Timeline)
-    responses: Counts = attrs.Factory(Counts)
-    retries: Counts = attrs.Factory(Counts)
+    responses: Counts = attrs.Factory(Counts)  # how many there were, by HTTP status
+    retries: Counts = attrs.Factory(Counts)  # how many there were, by reason
+    # How many responses paused all calls, by the limit that HubSpot named.
     throttles: Counts = attrs.Factory(Counts)
-    paused_seconds: float = 0.0
-    slowest: list[SlowResponse] = attrs.Factory(list)
+    paused_seconds: float = 0.0  # for how long calls were paused
+    slowest: list[SlowResponse] = attrs.Factory(list)  # the slowest responses, the slowest first
+    # How many responses took how long, in steps.
     response_times: list[int] = attrs.field(factory=lambda: [0] * _MOST_STEPS)
+    # Rows that repeat an earlier one, as the last run that met any counted them.
     duplicates: int = 0
-    is_batch: bool = False
+    is_batch: bool = False  # whether a call of the last run held many pairs
 
     @property
     def error_responses(self) -> int:
@@ -269,7 +243,6 @@ class Statistics:
         return at
 
     def to_json(self) -> str:
-        """Return it as text."""
         value = attrs.asdict(self) | {name: getattr(self, name).by_name for name in _NAMED}
         value |= {
             name: round(value[name], 3) for name in ("active_seconds", "end", "paused_seconds")

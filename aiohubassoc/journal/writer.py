@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain, repeat
@@ -54,37 +55,23 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @attrs.define
 class InputNotes:
-    """
-    What the run folder learns of the input while it is read.
+    """What the run folder learns of the input while it is read."""
 
-    Attributes:
-        rejected: Rows without a pair; each is written with the next outcomes.
-        is_cut_short: Whether the input ended before its end, because the run was to.
-        is_of_folder: Whether the pairs are taken from the folder itself.
-    """
-
+    # Rows without a pair; each is written with the next outcomes.
     rejected: list[RejectedRecord] = attrs.Factory(list)
-    is_cut_short: bool = False
-    is_of_folder: bool = False
+    is_cut_short: bool = False  # whether the input ended before its end, because the run was to
+    is_of_folder: bool = False  # whether the pairs are taken from the folder itself
 
 
 class JournalWriter:
     """
     A run that keeps its outcomes in a run folder: a `Recorder`.
 
-    Args:
-        header: What is kept about the job; of it ``"job"`` must be the same in every run.
-        places: Where pairs stand.
-        notes: What is reported of the input.
-        observer: Collects how the run goes, if the client reports to it.
-        force: Whether the job may differ.
-        retry_failed: Whether pairs that failed in an earlier run are to be sent again.
-
-    Attributes:
-        run_id: What log lines know the run by; None: it is not known.
+    *header*: what is kept about the job; of it ``"job"`` must be the same in every run, unless
+    *force*. *observer*: collects how the run goes, if the client reports to it.
     """
 
-    run_id: str | None = None
+    run_id: str | None = None  # what log lines know the run by; None: it is not known
 
     def __init__(
         self,
@@ -108,8 +95,9 @@ class JournalWriter:
         self._force = force
         self._retry_failed = retry_failed
         self._thread = DatabaseThread("journal")
-        self._database: Database | None = None
-        self._known: KnownPairs | None = None
+        self._files = ExitStack()
+        self._database: Database  # set by `open`
+        self._known: KnownPairs  # set by `open`
         self._session = 0
 
     async def open(self) -> None:
@@ -132,20 +120,17 @@ class JournalWriter:
     @property
     def begin(self) -> Callable[[int, Pair], Outcome | None]:
         """`KnownPairs.begin`: what a run asks for each pair."""
-        assert self._known is not None  # noqa: S101 -- set by `open`
         return self._known.begin
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
         """Return when all *outcomes* are on the disk; JournalStorageError: none of them is."""
         known, database = self._known, self._database
-        assert known is not None  # noqa: S101 -- set by `open`
-        assert database is not None  # noqa: S101 -- as above
         group = self._group()
         if self._clock.now() - self._statistics_at >= _STATISTICS_EVERY:
             self._statistics_at = self._clock.now()
-            group.statistics = self._take_statistics(known)
+            group.statistics = self._take_statistics()
         with storage_errors(self._folder):
-            self._add(outcomes, group, known, database)
+            self._add(outcomes, group)
         if known.unindexed >= _INDEX_EVERY:
             # Apart from the group, and before it: if the disk is full now, nothing of it is there.
             await self._in_thread(database.index)
@@ -161,12 +146,21 @@ class JournalWriter:
         alike = cause.error.label if isinstance(cause, RefusedAlikeError) else None
         complete = complete and not self._notes.is_cut_short
         group = self._group()
-        assert self._known is not None  # noqa: S101 -- set by `open`
-        group.statistics = self._take_statistics(self._known)
-        try:
-            await self._in_thread(
-                lambda: self._end(group, complete=complete, stopped=stopped, alike=alike)
+        group.statistics = self._take_statistics()
+
+        def end() -> None:
+            self._database.write(group)
+            self._database.index()
+            self._database.end_session(
+                self._session,
+                at_ms=self._now_ms(),
+                complete=complete,
+                stopped=stopped,
+                refused_alike=alike,
             )
+
+        try:
+            await self._in_thread(end)
         except JournalError as error:
             # Every outcome that was reported is written; only how the run ended is not.
             logger.warning("%s", error, extra=make_extra(self.run_id, error=error))
@@ -180,10 +174,10 @@ class JournalWriter:
     async def _close(self) -> None:
         """Return when others can have the folder, however often this is cancelled meanwhile."""
         with storage_errors(self._folder):
-            await self._thread.close(self._release)
+            await self._thread.close(self._files.close)
 
-    def _take_statistics(self, known: KnownPairs) -> str | None:
-        self._observer.duplicates = known.duplicates
+    def _take_statistics(self) -> str | None:
+        self._observer.duplicates = self._known.duplicates
         return self._observer.to_json()
 
     def _group(self) -> Group:
@@ -191,14 +185,12 @@ class JournalWriter:
         rejected, self._notes.rejected = self._notes.rejected, []
         return Group(self._now_ms(), self._session, rejected)
 
-    def _add(
-        self, outcomes: Sequence[Outcome], group: Group, known: KnownPairs, database: Database
-    ) -> None:
-        places, known_rows = self._places, known.rows
+    def _add(self, outcomes: Sequence[Outcome], group: Group) -> None:
+        places, types, known_rows = self._places, self._database.types, self._known.rows
         if not known_rows and are_usual(outcomes):  # nearly always: at the speed of C
             pairs = list(map(_PAIR, outcomes))
             values = zip(
-                map(database.types.__getitem__, map(_TYPES, pairs)),
+                map(types.__getitem__, map(_TYPES, pairs)),
                 map(_FROM_ID, pairs),
                 map(_TO_ID, pairs),
                 map(places.place, map(_INDEX, outcomes), pairs),
@@ -217,18 +209,16 @@ class JournalWriter:
             if row is None and are_usual((outcome,)):
                 pair = outcome.pair
                 place, tag = places.place(outcome.index, pair), places.tag(pair)
-                ends = (database.types[_TYPES(pair)], pair.from_id, pair.to_id)
+                ends = (types[_TYPES(pair)], pair.from_id, pair.to_id)
                 group.usual += (*ends, place, group.at_ms, group.session, tag)
             else:
-                self._add_other(outcome, row, group, known, database)
+                self._add_other(outcome, row, group)
 
-    def _add_other(
-        self, outcome: Outcome, row: int | None, group: Group, known: KnownPairs, database: Database
-    ) -> None:
+    def _add_other(self, outcome: Outcome, row: int | None, group: Group) -> None:
         pair = outcome.pair
         place = self._places.place(outcome.index, pair)
         if row is None and is_bad(outcome):
-            row = known.row_of_bad(place)
+            row = self._known.row_of_bad(place)
         if row is not None and isinstance(outcome.error, PreviousFailureError):
             group.repeated.append((group.session, place, row))
             return
@@ -238,7 +228,7 @@ class JournalWriter:
         if row is not None:
             group.changed.append((*values, row))
         else:  # of an item that failed its checks anything may be anything
-            types = database.types[writable(pair.from_type), writable(pair.to_type)]
+            types = self._database.types[writable(pair.from_type), writable(pair.to_type)]
             ends = (types, writable(pair.from_id), writable(pair.to_id))
             group.others.append((*ends, *values))
 
@@ -250,7 +240,7 @@ class JournalWriter:
     def _open(self) -> str | None:
         # Ids and HubSpot's messages are private.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._database = database = Database(self._folder)
+        self._database = database = self._files.enter_context(closing(Database(self._folder)))
         kept = database.header()
         had = kept.get("job")
         if not self._force:
@@ -268,28 +258,11 @@ class JournalWriter:
             # A pipe that was mended is known by no more than its first row.
             is_of_other_input=had != self._header["job"] or not self._places.are_stable,
         )
-        self._known = KnownPairs(
+        known = KnownPairs(
             self._folder, self._session, self._places, retry_failed=self._retry_failed
         )
+        self._known = self._files.enter_context(closing(known))
         return database.statistics()
-
-    def _end(self, group: Group, *, complete: bool, stopped: str | None, alike: str | None) -> None:
-        assert self._database is not None  # noqa: S101 -- set by `open`
-        self._database.write(group)
-        self._database.index()
-        self._database.end_session(
-            self._session,
-            at_ms=self._now_ms(),
-            complete=complete,
-            stopped=stopped,
-            refused_alike=alike,
-        )
-
-    def _release(self) -> None:
-        if self._known is not None:
-            self._known.close()
-        if self._database is not None:
-            self._database.close()
 
 
 def compare_jobs(folder: Path, had: object, given: object, names: object) -> None:

@@ -56,28 +56,16 @@ _MOST_GRANTED: Final = 256
 
 @attrs.define
 class _Holder:
-    """
-    A client of a process.
+    """A client of a process."""
 
-    Attributes:
-        seen: When its last request came.
-        number: Number of its last request.
-        leases: Number of permits it has.
-        taken: Number of permits it took in all; decides the order.
-        want: Number of permits it waits for.
-        due: When it asks for them again.
-        is_lapsed: Whether it lost its permits because it made no contact.
-        reply: The reply to its last request.
-    """
-
-    seen: float
-    number: int = 0
-    leases: int = 0
-    taken: int = 0
-    want: int = 0
-    due: float = 0.0
-    is_lapsed: bool = False
-    reply: dict[str, Any] = attrs.Factory(dict)
+    seen: float  # when its last request came
+    number: int = 0  # number of its last request
+    leases: int = 0  # number of permits it has
+    taken: int = 0  # number of permits it took in all; decides the order
+    want: int = 0  # number of permits it waits for
+    due: float = 0.0  # when it asks for them again
+    is_lapsed: bool = False  # whether it lost its permits because it made no contact
+    reply: dict[str, Any] = attrs.Factory(dict)  # the reply to its last request
 
 
 class StoreClock(SystemClock):
@@ -86,7 +74,6 @@ class StoreClock(SystemClock):
     time = 0.0
 
     def now(self) -> float:
-        """Return that time."""
         return self.time
 
 
@@ -95,7 +82,6 @@ class Decider(QuotaLimiter):
 
     @property
     def pacer(self) -> Pacer:
-        """Decides when calls may be sent."""
         return self._pacer
 
     @property
@@ -104,7 +90,6 @@ class Decider(QuotaLimiter):
         return self._daily
 
     def take(self, now: float) -> float:
-        """Take a permit and return 0, or the seconds until there may be one, or raise."""
         return self._try_take(now)
 
 
@@ -135,10 +120,8 @@ class CommonState:
         """
         Load a state that `dump` returned.
 
-        Args:
-            text: The state.
-            is_same_epoch: Whether the store was not restarted since.
-            keeps_time: Whether its times are valid after a restart.
+        *is_same_epoch*: the store was not restarted since. *keeps_time*: its times are valid after
+        a restart.
 
         Raises:
             SharedQuotaError: the state is damaged, or of a newer version.

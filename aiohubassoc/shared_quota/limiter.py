@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from aiohubassoc._http.limiter import WaitQueue
-from aiohubassoc._http.limiter_interface import NO_HEADERS
+from aiohubassoc._http.limiter_base import NO_HEADERS, WaitQueue
 from aiohubassoc._quota.pacer import Cooldown
 from aiohubassoc.errors import ClientClosedError, DailyReserveError
 from aiohubassoc.options import Quota
@@ -49,11 +48,6 @@ class SharedLimiter:
     A `Limiter` that shares its quota with other processes.
 
     Its *session* asks the *row* in a separate thread; *decider* holds until the first reply.
-
-    Attributes:
-        quota: The quota that is kept now; of two, the slower.
-        max_in_flight: How many batch calls may be in flight now; None: any number.
-        generation: Of permits: those of an earlier one are not to be used any more.
     """
 
     def __init__(
@@ -70,9 +64,10 @@ class SharedLimiter:
         self._identity = identity
         self._clock = clock
         self._queue = WaitQueue(clock, self._try_take, self.release_unused)
-        self.quota = decider.quota
+        self.quota = decider.quota  # the quota that is kept now; of two, the slower
+        # How many batch calls may be in flight now; None: any number.
         self.max_in_flight = decider.max_in_flight
-        self.generation = 0
+        self.generation = 0  # of permits: those of an earlier one are not to be used any more
         self._cooldown = Cooldown()
         self._paused_until = -math.inf
         # From when on each unused permit may be used, in order; and how many calls have one.
@@ -91,7 +86,7 @@ class SharedLimiter:
         self._troubled_since: float | None = None
         self._daily_error: DailyReserveError | None = None
         self._failure: AioHubAssocError | None = None
-        self._answered = asyncio.Event()
+        self._replied = asyncio.Event()
 
     @property
     def in_flight(self) -> int:
@@ -107,7 +102,6 @@ class SharedLimiter:
         await self._queue.acquire()
 
     def release_unused(self) -> None:
-        """See `Limiter`: the permit is for any process."""
         self._in_flight -= 1
         self._note()
 
@@ -120,7 +114,6 @@ class SharedLimiter:
         accepted: bool = True,
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> None:
-        """Let the permit come back one window after the call was counted."""
         self._in_flight -= 1
         if accepted:
             self._cooldown.record_accepted(sent_at)
@@ -128,7 +121,6 @@ class SharedLimiter:
         self._note()
 
     def record_no_response(self, sent_at: float) -> None:
-        """Let the permit come back one window and a usual round trip from now."""
         self._in_flight -= 1
         self._events.append(NotResponded(sent_at, self._clock.now()))
         self._note()
@@ -156,7 +148,6 @@ class SharedLimiter:
         return generation == self.generation and self._clock.now() <= self._usable_until
 
     async def renew(self) -> None:
-        """See `ExpiringLimiter`."""
         self._in_flight -= 1
         try:
             await self._queue.acquire()
@@ -176,8 +167,8 @@ class SharedLimiter:
             with suppress(Exception):  # then the permits run out
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     while self._is_asking:
-                        self._answered.clear()
-                        await self._answered.wait()
+                        self._replied.clear()
+                        await self._replied.wait()
                     last = attrs.evolve(self._make_request(), unused=0, want=0, is_last=True)
                     request = self._complete(last)
                     await self._session.submit(lambda: self._row.request(request))
@@ -273,7 +264,7 @@ class SharedLimiter:
         self._troubled_since = None
         self._request = None
         self._is_asking = False
-        self._answered.set()
+        self._replied.set()
         reply, at = future.result()
         self._take_over(reply, now - self._session.age(at))
 
@@ -310,5 +301,5 @@ class SharedLimiter:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._answered.set()
+        self._replied.set()
         self._queue.wake()

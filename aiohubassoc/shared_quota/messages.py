@@ -44,30 +44,18 @@ Event: TypeAlias = Responded | NotResponded | WasThrottled
 
 @attrs.frozen
 class Request:
-    """
-    The calls of a process since its last request, and the permits it needs.
+    """The calls of a process since its last request, and the permits it needs."""
 
-    Attributes:
-        holder: The identity of the client; see `process_identity`.
-        number: Number of the request. A repeated request is executed once.
-        events: The ends of calls, in order, with times of the process's clock.
-        in_flight: Number of permits of calls that have not ended.
-        unused: Number of permits without a call.
-        want: Number of further permits that calls wait for.
-        base: When it was sent, by the process's clock.
-        stamp: The same by the store's clock. None: only the store knows; its arrival counts.
-        is_last: Whether this is the client's last request.
-    """
-
-    holder: str
-    number: int
-    events: tuple[Event, ...]
-    in_flight: int
-    unused: int
-    want: int
-    base: float = 0.0
+    holder: str  # the client, as `make_identity` names it
+    number: int  # Number of the request. A repeated request is executed once.
+    events: tuple[Event, ...]  # the ends of calls, in order, with times of the process's clock
+    in_flight: int  # number of permits of calls that have not ended
+    unused: int  # number of permits without a call
+    want: int  # number of further permits that calls wait for
+    base: float = 0.0  # when it was sent, by the process's clock
+    # The same by the store's clock. None: only the store knows; its arrival counts.
     stamp: float | None = None
-    is_last: bool = False
+    is_last: bool = False  # whether this is the client's last request
 
     @property
     def ended(self) -> int:
@@ -77,28 +65,17 @@ class Request:
 
 @attrs.frozen
 class Grant:
-    """
-    The reply to a request.
+    """The reply to a request."""
 
-    Attributes:
-        granted: For each permit, the seconds until it may be used, in order.
-        wait: Seconds until there may be more; inf: none are wanted.
-        needs_news: Whether further permits depend on the end of calls in flight.
-        is_forfeited: Whether the process lost its permits because it made no contact.
-        daily: Calls left today and calls reserved, if no call may be sent today; else None.
-        limit: The limit that is kept now, in calls per window.
-        window: The window in seconds.
-        max_in_flight: Batch calls that may be in flight; None: any number.
-    """
-
-    granted: tuple[float, ...] = ()
-    wait: float = math.inf
-    needs_news: bool = False
-    is_forfeited: bool = False
+    granted: tuple[float, ...] = ()  # for each permit, the seconds until it may be used, in order
+    wait: float = math.inf  # seconds until there may be more; inf: none are wanted
+    needs_news: bool = False  # whether further permits depend on the end of calls in flight
+    is_forfeited: bool = False  # whether the process lost its permits because it made no contact
+    # Calls left today and calls reserved, if no call may be sent today; else None.
     daily: tuple[int, int] | None = None
-    limit: int = 1
-    window: float = 1.0
-    max_in_flight: int | None = None
+    limit: int = 1  # the limit that is kept now, in calls per window
+    window: float = 1.0  # in seconds
+    max_in_flight: int | None = None  # batch calls that may be in flight; None: any number
 
     @classmethod
     def from_kept(cls, kept: dict[str, Any]) -> Grant:

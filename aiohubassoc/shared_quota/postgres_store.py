@@ -61,12 +61,7 @@ _LASTING: Final = ("53100",)
 
 
 class PostgresStore:
-    """
-    A store in PostgreSQL; the server's clock is the clock of all machines.
-
-    Args:
-        url: As libpq takes it: ``postgresql://...``.
-    """
+    """A store in PostgreSQL, at a URL for libpq; the server's clock is that of all machines."""
 
     keeps_time = True
     has_local_time = False
@@ -76,11 +71,9 @@ class PostgresStore:
         self._connection: Connection | None = None
 
     def local_time(self) -> float:
-        """See `Store`."""
-        return time.monotonic()  # noqa: TID251 -- whatever the client's clock is
+        return time.monotonic()  # noqa: TID251 -- the store's clock, not the client's
 
     def open(self) -> None:
-        """Connect and make the tables if there are none."""
         import psycopg  # noqa: PLC0415 -- an extra
 
         try:
@@ -102,7 +95,6 @@ class PostgresStore:
         self._connection = connection
 
     def update(self, name: str, kind: str, change: Callable[[RowTransaction], bytes]) -> None:
-        """See `Store`."""
         import psycopg  # noqa: PLC0415 -- an extra
 
         if self._connection is None:
@@ -141,7 +133,6 @@ class PostgresStore:
         cursor.execute(_COMMIT, (revision + 1, epoch, changed, name, kind))
 
     def close(self) -> None:
-        """Disconnect."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             with suppress(Exception):  # it is broken: nothing more can be done about it
@@ -149,7 +140,7 @@ class PostgresStore:
 
 
 def _rows(cursor: _psycopg.Cursor[Any], skip: int) -> list[Any]:
-    """Return the rows of the result after so many others."""
+    """Return the rows of the result after *skip* others."""
     for _ in range(skip):
         cursor.nextset()
     return cursor.fetchall()

@@ -22,8 +22,7 @@ SQLITE: Final = "sqlite:///"
 _POSTGRES: Final = ("postgresql://", "postgres://")
 _PASSWORD: Final = re.compile(r"(://[^/?#@:]*):([^/?#]*)@|([?&](?:ssl)?password=)([^&]*)")
 _HIDDEN: Final = "***"
-FOLDER_FILE: Final = "quota.db"
-"""In a run folder, what its runs share."""
+FOLDER_FILE: Final = "quota.db"  # in a run folder, what its runs share
 
 
 def _check_url(_: object, field: attrs.Attribute[str], value: object) -> None:

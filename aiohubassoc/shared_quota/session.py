@@ -6,9 +6,9 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from aiohubassoc.shared_quota import process_identity
 from aiohubassoc.shared_quota.common_state import CommonState, Decider, StoreClock
 from aiohubassoc.shared_quota.limiter import SharedLimiter
+from aiohubassoc.shared_quota.store import is_gone, make_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,11 +41,9 @@ class ThreadWorker:
         self._executor = ThreadPoolExecutor(1, "aiohubassoc-shared-quota")
 
     def submit(self, work: Callable[[], ResultT]) -> asyncio.Future[ResultT]:
-        """See `Worker`."""
         return asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     def close(self) -> None:
-        """See `Worker`; running work ends by itself."""
         self._executor.shutdown(wait=False)
 
 
@@ -62,17 +60,14 @@ class CommonRow:
         name: str,
         kind: str,
         make_decider: Callable[[StoreClock], Decider],
-        is_gone: Callable[[str], bool] = process_identity.is_gone,
     ) -> None:
         self._store = store
         self._name = name
         self._kind = kind
         self._make_decider = make_decider
-        self._is_gone = is_gone
         self._seen = 0  # the last revision
         # The last state: while no other client changes it, it need not be read again.
         self._left: tuple[CommonState, int, str] | None = None
-        self._candidate: tuple[CommonState, int, str] | None = None
 
     def request(self, request: Request) -> tuple[Grant, float]:
         """
@@ -83,35 +78,34 @@ class CommonRow:
             PermanentStoreError, SharedQuotaError: the store cannot be used.
         """
         reply: Grant | None = None
-        state, revision, epoch, at = None, 0, "", 0.0
+        changed: tuple[CommonState, int, str] | None = None
+        at = 0.0
+        left, self._left = self._left, None  # also after an error it is outdated
 
         def change(transaction: RowTransaction) -> bytes:
-            nonlocal reply, state, revision, epoch, at
+            nonlocal reply, changed, at, left
             at = transaction.now if self._store.has_local_time else self._store.local_time()
-            state = self._read(transaction)
-            revision, epoch = (
-                (0 if transaction.row is None else transaction.row.revision) + 1,
-                transaction.epoch,
-            )
+            state, left = self._read(transaction, left), None
+            revision = 1 if transaction.row is None else transaction.row.revision + 1
+            changed = (state, revision, transaction.epoch)
             reply = state.apply(request, transaction.now, transaction.arrived_at)
             return state.dump()
 
-        left, self._left = self._left, None  # also after an error it is outdated
-        self._candidate = left
         self._store.update(self._name, self._kind, change)
-        assert state is not None  # noqa: S101 -- the store called
+        assert changed is not None  # noqa: S101 -- the store called
         assert reply is not None  # noqa: S101 -- the store called
-        self._left, self._seen = (state, revision, epoch), revision
+        self._left, self._seen = changed, changed[1]
         return reply, at
 
-    def _read(self, transaction: RowTransaction) -> CommonState:
-        left, self._candidate = self._candidate, None
+    def _read(
+        self, transaction: RowTransaction, left: tuple[CommonState, int, str] | None
+    ) -> CommonState:
         row = transaction.row
         key = None if row is None else (row.revision, row.epoch)
         if left is not None and left[1:] == key and left[2] == transaction.epoch:
             return left[0]
         clock = StoreClock()
-        state = CommonState(self._make_decider(clock), clock, self._is_gone)
+        state = CommonState(self._make_decider(clock), clock, is_gone)
         if row is not None:
             state.load(
                 row.state,
@@ -159,7 +153,7 @@ class StoreSession:
         self.explain = explain
         self._is_open = False
         self._worker = worker
-        identity = process_identity.make_identity()
+        identity = make_identity()
         self.limiter, self.batch_limiter = (
             SharedLimiter(
                 CommonRow(store, key, kind, make),

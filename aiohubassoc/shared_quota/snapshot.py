@@ -1,8 +1,8 @@
 """
 The state of pacers as JSON: every attribute except those that the client's options set.
 
-The classes are those of `aiohubassoc._quota`. Whoever gives one of them another attribute, or
-another meaning, raises `FORMAT`: tests/shared_quota/test_snapshot.py pins them.
+The classes are those of `aiohubassoc._quota`. If one of them gets another attribute, or another
+meaning, `FORMAT` is raised: tests/shared_quota/test_snapshot.py pins them.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from aiohubassoc.options import Quota
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FORMAT: Final = 2
-"""The version of what stands in a row's state."""
+FORMAT: Final = 2  # the version of what stands in a row's state
 
 # Parts of a pacer that stay and get new attributes; and those that are made anew.
 _IN_PLACE: Final = (AdaptiveLimit, Cooldown, RoundTrips)
@@ -36,7 +35,7 @@ _FROZEN: Final = {
 }
 # Of options, and so of each client.
 _OPTIONS: Final = frozenset({"_given", "_share", "_most", "_reserve", "_strict"})
-# More moments than that are rounded, up, to so many steps of their span: what is read and written
+# More moments than that are rounded up to `_STEPS` steps of their span: what is read and written
 # for each call must not grow with the quota.
 _MOST_MOMENTS: Final = 2000
 _STEPS: Final = 1000

@@ -18,6 +18,7 @@ from aiohubassoc.shared_quota.store import (
     RowTransaction,
     StoredState,
     TransientStoreError,
+    boot_id,
     check_version,
     schema,
 )
@@ -53,14 +54,13 @@ class SqliteStore:
         self._made_folder = False
         self._db: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
-        self._epoch = _boot_id()
+        # Empty where it is unknown: a clock that restarts at 0 then counts as if it was set back.
+        self._epoch = boot_id()
 
     def local_time(self) -> float:
-        """See `Store`."""
-        return time.monotonic()  # noqa: TID251 -- the store's clock, whatever the client's is
+        return time.monotonic()  # noqa: TID251 -- the store's clock, not the client's
 
     def open(self) -> None:
-        """Open the file and make it if there is none."""
         if self._makes_folder:
             self._make_folder()
         if not self._path.parent.is_dir():
@@ -87,7 +87,6 @@ class SqliteStore:
         self._db, self._file = db, _identify(self._path)
 
     def update(self, name: str, kind: str, change: Callable[[RowTransaction], bytes]) -> None:
-        """See `Store`."""
         if self._db is None:
             self.open()
         assert self._db is not None  # noqa: S101 -- just opened
@@ -133,7 +132,6 @@ class SqliteStore:
             return
 
     def close(self) -> None:
-        """Close the file."""
         if self._db is not None:
             self._db.close()
             self._db = None
@@ -230,15 +228,3 @@ def _identify(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _boot_id() -> str:
-    """
-    Return the identity of the machine's start; empty if the system does not report one.
-
-    Then a clock that restarts at 0 is treated like one that was set back: the time continues.
-    """
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""

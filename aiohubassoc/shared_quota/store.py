@@ -1,11 +1,14 @@
 """
-The interface of a store of shared states, and its tables.
+The interface of a store of shared states, its tables, and the identity of its clients.
 
-All methods are called from one thread, which is not the event loop's.
+All methods of a store are called from one thread, which is not the event loop's.
 """
 
 from __future__ import annotations
 
+import os
+import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
@@ -13,8 +16,7 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SCHEMA_VERSION: Final = 1
-"""Of the tables; that of what stands in `state` is `snapshot.FORMAT`."""
+SCHEMA_VERSION: Final = 1  # of the tables; that of what stands in `state` is `snapshot.FORMAT`
 
 # kind: single or batch calls. revision: counts changes. epoch: which start of the store's machine
 # or server its instants are of.
@@ -42,13 +44,9 @@ def schema(bytes_type: str) -> list[str]:
 
 def check_version(row: Sequence[object] | None) -> None:
     """
-    Return if tables are of this version.
+    Raise PermanentStoreError if tables are of a newer version, or not ours.
 
-    Args:
-        row: The response to `VERSION`; None: it has no row.
-
-    Raises:
-        PermanentStoreError: they are of a newer version, or not ours.
+    *row* is the response to `VERSION`; None: it has no row.
     """
     version = None if row is None else row[0]
     if not isinstance(version, int):
@@ -67,45 +65,28 @@ class PermanentStoreError(Exception):
 
 @attrs.frozen
 class StoredState:
-    """
-    The row of one quota.
+    """The row of one quota."""
 
-    Attributes:
-        revision: Number of changes so far.
-        epoch: `RowTransaction.epoch` when it was written.
-        state: The common state.
-    """
-
-    revision: int
-    epoch: str
+    revision: int  # number of changes so far
+    epoch: str  # `RowTransaction.epoch` when it was written
     state: bytes
 
 
 @attrs.frozen
 class RowTransaction:
-    """
-    A transaction of a store, in which no other process changes the row.
+    """A transaction of a store, in which no other process changes the row."""
 
-    Attributes:
-        row: The row; None: there is none.
-        epoch: Identifies the start of the machine or the server.
-        arrived_at: The store's time at the request, in seconds.
-        now: The store's time once no other process could change the row.
-    """
-
-    row: StoredState | None
-    epoch: str
-    arrived_at: float
-    now: float
+    row: StoredState | None  # None: there is none
+    epoch: str  # identifies the start of the machine or the server
+    arrived_at: float  # the store's time at the request, in seconds
+    now: float  # the store's time once no other process could change the row
 
 
 class Store(Protocol):
     """Keeps common states. Methods may raise `TransientStoreError`, `PermanentStoreError`."""
 
-    keeps_time: bool
-    """Whether times of an earlier epoch are valid."""
-    has_local_time: bool
-    """Whether the store's clock is that of `local_time`."""
+    keeps_time: bool  # whether times of an earlier epoch are valid
+    has_local_time: bool  # whether the store's clock is that of `local_time`
 
     def open(self) -> None:
         """Connect, and make the tables if there are none."""
@@ -127,3 +108,52 @@ class Store(Protocol):
     def close(self) -> None:
         """Disconnect."""
         ...
+
+
+# --- clients ------------------------------------------------------------------------------------
+
+
+def make_identity() -> str:
+    """Return a unique name for a client of this process."""
+    process_id = os.getpid()
+    return f"{_namespace()}/{process_id}/{_started_at(process_id)}/{secrets.token_hex(4)}"
+
+
+def is_gone(identity: str) -> bool:
+    """
+    Return whether the process of *identity* has certainly ended.
+
+    False if that is unknown: it runs on another machine or in another container, or this system
+    does not report when processes started.
+    """
+    namespace, process_id, started_at, _ = identity.split("/")
+    if not started_at or not namespace or namespace != _namespace():
+        return False
+    return _started_at(int(process_id)) != started_at
+
+
+def boot_id() -> str:
+    """Return the identity of the machine's start; empty if the system does not report one."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _namespace() -> str:
+    """Return the name of the machine's start and the container: process ids are unique in it."""
+    boot = boot_id()
+    try:
+        return f"{boot}:{Path('/proc/self/ns/pid').readlink().name}" if boot else ""
+    except OSError:
+        return ""
+
+
+def _started_at(process_id: int) -> str:
+    try:
+        status = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+    # After the name, which may hold anything, in parentheses; proc(5): 3 is the state, 22 this.
+    state, *fields = status.rpartition(")")[2].split()
+    return "" if state in "ZX" else fields[18]

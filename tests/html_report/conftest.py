@@ -14,7 +14,8 @@ from aiohubassoc.html_report.contents import (
     VerificationResult,
 )
 from aiohubassoc.html_report.page import render
-from aiohubassoc.journal.reader import FailedPair, FailureGroup, RowWithoutPair, Session
+from aiohubassoc.journal.reader import Session
+from aiohubassoc.journal.report_reader import FailedPair, FailureGroup, RowWithoutPair
 from aiohubassoc.journal.statistics import SlowResponse, Statistics
 from aiohubassoc.models import Status
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import Journal, JournalError, Pair, Status
-from aiohubassoc.journal.reader import ReportReader
+from aiohubassoc.journal.report_reader import ReportReader
 from aiohubassoc.journal.schema import LOCK, is_in_use, to_storage_error
 from tests.fakes.transport import error, pair
 from tests.journal.conftest import run

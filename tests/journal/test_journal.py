@@ -369,7 +369,7 @@ async def test_what_a_killed_run_has_written_is_known(folder: Path) -> None:
     await killed.open()
     assert killed.begin(0, pair(1)) is None
     await killed.write([Outcome(0, pair(1), Status.LINKED, 1)])
-    killed._release()  # as the system does with a process's files
+    killed._files.close()  # as the system does with a process's files
     with Reader(folder) as reader:
         assert (Status.LINKED, None) == (reader.get_status(pair(1)), reader.get_status(pair(2)))
         (session,) = reader.sessions()

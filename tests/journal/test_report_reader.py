@@ -11,7 +11,7 @@ import pytest
 
 from aiohubassoc import Journal, JournalInUseError, Outcome, Report, Status
 from aiohubassoc.journal.journal import add_verification
-from aiohubassoc.journal.reader import ReportReader
+from aiohubassoc.journal.report_reader import ReportReader
 from aiohubassoc.journal.schema import VERSION, FolderLock
 from tests.fakes.transport import error, pair
 from tests.journal.conftest import run

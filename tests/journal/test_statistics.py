@@ -20,7 +20,7 @@ from aiohubassoc import (
     Status,
 )
 from aiohubassoc.journal.collector import StatisticsObserver
-from aiohubassoc.journal.reader import ReportReader
+from aiohubassoc.journal.report_reader import ReportReader
 from aiohubassoc.journal.statistics import (
     COUNTED,
     MOST_BUCKETS,

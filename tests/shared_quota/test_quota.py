@@ -24,8 +24,8 @@ from aiohubassoc import (
 )
 from aiohubassoc.cli.connection import FolderQuota
 from aiohubassoc.errors import SharedQuotaError
-from aiohubassoc.shared_quota.process_identity import is_gone, make_identity
 from aiohubassoc.shared_quota.quota import hide_password, to_kept_url
+from aiohubassoc.shared_quota.store import is_gone, make_identity
 from aiohubassoc.simulator import PortalSettings, serve
 from tests.conftest import pass_time
 
@@ -300,7 +300,7 @@ async def test_the_modules_of_a_store_are_loaded_when_one_is_used() -> None:
 def test_a_process_that_has_ended_is_known_to_be_gone(ends: str) -> None:
     """One that lives, or is stopped, or is of another machine, is not."""
     script = (
-        "from aiohubassoc.shared_quota.process_identity import make_identity; "
+        "from aiohubassoc.shared_quota.store import make_identity; "
         "print(make_identity(), flush=True); input()"
     )
     process = subprocess.Popen(
