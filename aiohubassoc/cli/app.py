@@ -108,8 +108,12 @@ _COMMANDS = (
 )
 
 # Where the module of a command's name is of something else.
-_MODULES = {"status": "folder_commands", "export": "folder_commands", "report": "report_file"}
-
+_MODULES = {
+    "status": "folder_commands",
+    "export": "folder_commands",
+    "report": "report_file",
+    "demo": "simulate",
+}
 
 _FLEET_COMMANDS = (
     ("init", "Make the tables of the fleet in its database; it may be repeated."),
