@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -37,65 +38,6 @@ update aiohubassoc_runs r set job = (
   )::procrastinate_job_to_defer_v1]))
 )
 where r.id = any(%s)
-"""
-# One row a pair. Rows change in place (no index holds a changed column): the free room of a page
-# is for their new versions. Status 0 is a pair without an outcome.
-_TABLES: Final = """
-create table aiohubassoc_fleet (version integer not null);
-create table aiohubassoc_runs (
-  id bigint generated always as identity primary key,
-  portal text not null,
-  state text not null,
-  priority integer not null,
-  due_at timestamptz,
-  options jsonb not null,
-  columns text not null,
-  sources text not null,
-  job bigint,
-  owner uuid,
-  cancel_requested boolean not null default false,
-  retries integer not null default 0,
-  reason text,
-  total bigint not null,
-  linked bigint not null default 0,
-  partial bigint not null default 0,
-  failed bigint not null default 0,
-  skipped bigint not null,
-  rejected bigint not null,
-  submitted_at timestamptz not null default now(),
-  started_at timestamptz,
-  ended_at timestamptz,
-  statistics text
-) with (fillfactor = 50);
-create index aiohubassoc_runs_open on aiohubassoc_runs (id)
-  where state in ('queued', 'running', 'sleeping');
-create table aiohubassoc_pairs (
-  run bigint not null,
-  n bigint not null,
-  from_type text not null,
-  from_id text not null,
-  to_type text not null,
-  to_id text not null,
-  source integer not null,
-  line bigint not null,
-  cells text,
-  status smallint not null default 0,
-  attempts integer not null default 0,
-  maybe_applied boolean not null default false,
-  category text,
-  message text,
-  correlation_id text,
-  at timestamptz,
-  primary key (run, n)
-) with (fillfactor = 70);
-create table aiohubassoc_rejected_rows (
-  run bigint not null,
-  source integer not null,
-  line bigint not null,
-  problem text not null,
-  cells text not null
-);
-create index aiohubassoc_rejected_rows_run on aiohubassoc_rejected_rows (run);
 """
 # What makes tables of a version those of the next one.
 _UPGRADES: Final = {1: "alter table aiohubassoc_runs add column statistics text"}
@@ -156,7 +98,7 @@ async def create_tables(db: psycopg.AsyncConnection) -> bool:
             await db.execute(SchemaManager.get_schema().encode())
         await db.execute(_JOB_INDEX)
         if not await _has_table(db, "aiohubassoc_fleet"):
-            await db.execute(_TABLES)
+            await db.execute((files(__package__) / "tables.sql").read_bytes())
             await db.execute("insert into aiohubassoc_fleet values (%s)", (VERSION,))
             return True
         found = await _read_version(db)

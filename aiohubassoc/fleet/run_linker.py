@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.clock import Clock
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.fleet.ownership import Owned, Ownership
-    from aiohubassoc.fleet.portals import FleetPortal
-    from aiohubassoc.fleet.quotas import FleetQuotas
+    from aiohubassoc.fleet.portals import FleetPortal, FleetQuotas
     from aiohubassoc.models import Report
     from aiohubassoc.observer import Observer
     from aiohubassoc.pair import Pair

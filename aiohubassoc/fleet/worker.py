@@ -16,7 +16,7 @@ from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.errors import AioHubAssocError, FleetError, OptionsError
 from aiohubassoc.fleet.database import CONNECTION, QUEUE, TASK, check_version, connect
 from aiohubassoc.fleet.ownership import Owned, Reaper
-from aiohubassoc.fleet.quotas import FleetQuotas
+from aiohubassoc.fleet.portals import FleetQuotas
 from aiohubassoc.fleet.recorder import OutcomeWriter
 from aiohubassoc.fleet.run_linker import RunLinker, continue_later
 from aiohubassoc.fleet.runs import RunEnding, RunState
