@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from aiohubassoc import errors
-from aiohubassoc._account.check import OBJECT_TYPE_FORMS
+from aiohubassoc.account_check import OBJECT_TYPE_FORMS
 from aiohubassoc.cli.connection import find_base_url, name_token_source
 from aiohubassoc.cli.options import AccessOptions, given
 from aiohubassoc.cli.report import NO_ERROR

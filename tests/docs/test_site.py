@@ -14,7 +14,7 @@ import pytest
 import aiohubassoc
 import aiohubassoc.simulator
 import aiohubassoc.testing
-from aiohubassoc._account.replies import _TYPES, find_scopes
+from aiohubassoc._protocol.account_replies import _TYPES, find_scopes
 from aiohubassoc.cli.app import make_app
 
 pytestmark = pytest.mark.looptime(False)
