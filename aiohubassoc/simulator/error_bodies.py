@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiohubassoc.simulator.responses import HTML, Document, PortalResponse
+from aiohubassoc.simulator.responses import HTML, CallContext, Document, PortalResponse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from aiohubassoc.simulator.records import ObjectType, RecordRef
     from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import BatchErrors
-    from aiohubassoc.simulator.success_bodies import CallContext
 
 # An app and an account that do not exist.
 APP_ID = 1234567
