@@ -20,8 +20,8 @@ from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.terminal import stderr
 from aiohubassoc.files.results import RowResult, check_file_name
 from aiohubassoc.fleet import RunState
-from aiohubassoc.html_report.advice import advise, can_pass_later
-from aiohubassoc.html_report.contents import Asked, Contents, Failure, Outcomes
+from aiohubassoc.html_report.advice import can_pass_later
+from aiohubassoc.html_report.contents import Asked, Contents, Outcomes
 from aiohubassoc.html_report.page import check_installed, render
 from aiohubassoc.journal.reader import FailedPair, FailureGroup, RowWithoutPair, Session
 from aiohubassoc.models import Status
@@ -123,10 +123,7 @@ async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | N
     if (began := run.started_at) is not None:
         sessions = [Session(1, 0, __version__, began, run.ended_at, False, is_done, run.reason)]
     failures = [
-        Failure(
-            FailureGroup(status, category, count, tuple(map(_to_example, rows))),
-            advise(status, category),
-        )
+        FailureGroup(status, category, count, tuple(map(_to_example, rows)))
         for status, category, count, rows in groups
     ]
     return Contents(
@@ -182,12 +179,11 @@ def _settings(run: FleetRun, portal: FleetPortal | None) -> tuple[tuple[str, str
     )
 
 
-def _find_steps(run: FleetRun, failures: Sequence[Failure]) -> list[tuple[str, str]]:
+def _find_steps(run: FleetRun, failures: Sequence[FailureGroup]) -> list[tuple[str, str]]:
     number, steps = str(run.run), []
     if run.state in {RunState.FAILED, RunState.CANCELLED} and run.unprocessed:
         steps.append(("Queue the rest again", compose("fleet resume", [number])))
-    groups = (one.group for one in failures)
-    if any(can_pass_later(one.category, one.examples[0].message) for one in groups):
+    if any(can_pass_later(one.category, one.examples[0].message) for one in failures):
         retry = compose("fleet resume", [number], {"--retry-failed": True})
         steps.append(("To send those again that failed", retry))
     if run.failed or run.partial or run.rejected:

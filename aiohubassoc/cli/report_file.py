@@ -190,9 +190,9 @@ def _find_steps(
             steps.append(("Continue the run", compose("resume", [folder])))
     failures = FailureCounts(
         [
-            (one.group.category, one.group.examples[0].message)
-            for one in contents.failures
-            if one.group.status in {Status.FAILED, Status.PARTIAL}
+            (group.category, group.examples[0].message)
+            for group in contents.failures
+            if group.status in {Status.FAILED, Status.PARTIAL}
         ],
         outcomes.rejected,
         is_at_end=contents.is_read and not outcomes.unprocessed,

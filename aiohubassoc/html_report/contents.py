@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc.html_report.advice import advise
 from aiohubassoc.journal.reader import FailureGroup, ReportReader, RowWithoutPair, Session
 from aiohubassoc.journal.schema import is_in_use
 from aiohubassoc.journal.statistics import Statistics
@@ -90,14 +89,6 @@ class Outcomes:
 
 
 @attrs.frozen
-class Failure:
-    """Pairs that are not linked for the same reason, and what to do about them."""
-
-    group: FailureGroup
-    advice: str
-
-
-@attrs.frozen
 class VerificationResult:
     """The result of one verification."""
 
@@ -174,7 +165,7 @@ class Contents:
     asked: Asked
     types: Sequence[tuple[str, str]]
     outcomes: Outcomes
-    failures: Sequence[Failure]
+    failures: Sequence[FailureGroup]
     other_groups: int
     statistics: Statistics | None
     rejected: Sequence[RowWithoutPair]
@@ -233,9 +224,7 @@ def read_contents(
             asked=asked,
             types=reader.types(_MOST_TYPES),
             outcomes=outcomes,
-            failures=[
-                Failure(group, advise(group.status, group.category)) for group in failures.groups
-            ],
+            failures=failures.groups,
             other_groups=failures.other_groups,
             statistics=reader.statistics(),
             rejected=reader.rejected_rows(MOST_REJECTED),

@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import OptionsError, install_command
+from aiohubassoc.html_report.advice import advise
 from aiohubassoc.html_report.charts import draw_calls, draw_pairs
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def _make_environment() -> Environment:
         "percent": _percent,
         "duration": _duration,
         "when": _when,
+        "advice": lambda group: advise(group.status, group.category),
     }
     return environment
 

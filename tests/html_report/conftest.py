@@ -9,7 +9,6 @@ from typing import Any
 from aiohubassoc.html_report.contents import (
     Asked,
     Contents,
-    Failure,
     Outcomes,
     VerificationResult,
 )
@@ -101,7 +100,7 @@ def contents(text: str = "words", **values: Any) -> Contents:
         "types": [(text, text)],
         "outcomes": Outcomes(50, 1, 2, 3, 4, 5),
         "failures": [
-            Failure(FailureGroup(status, text, 3, (example, example)), "Send these again.")
+            FailureGroup(status, text, 3, (example, example))
             for status in (Status.PARTIAL, Status.FAILED, Status.UNPROCESSED)
         ],
         "other_groups": 2,
