@@ -11,7 +11,7 @@ from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.fleet import DatabaseOptions, PortalsOptions
 from aiohubassoc.cli.folder_commands import PAIR_COLUMNS, ExportOptions, to_result
-from aiohubassoc.cli.hints import compose
+from aiohubassoc.cli.hints import can_pass_later, compose
 from aiohubassoc.cli.options import Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.report_file import write_page
@@ -20,7 +20,6 @@ from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.terminal import stderr
 from aiohubassoc.files.results import RowResult, check_file_name
 from aiohubassoc.fleet import RunState
-from aiohubassoc.html_report.advice import can_pass_later
 from aiohubassoc.html_report.contents import Asked, Contents, Outcomes
 from aiohubassoc.html_report.page import check_installed, render
 from aiohubassoc.journal.reader import FailedPair, FailureGroup, RowWithoutPair, Session

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -99,24 +100,24 @@ def simulate(
         )
     except ValueError as error:
         raise OptionsError(str(error)) from None
-    console = stderr()
-
-    def ready(base_url: str) -> None:
-        console.print(
-            f"A simulated HubSpot portal: {base_url}, quota {limit}. Its counts: "
-            f"{base_url}/_portal/ledger"
-        )
-        console.print(
-            f"  HUBSPOT_ACCESS_TOKEN={shlex.quote(token)} aiohubassoc link pairs.csv "
-            f"--from contacts --to companies --base-url {base_url}",
-            markup=False,
-        )
-
     try:
-        simulator.serve_forever(settings, port=port, on_ready=ready)
+        simulator.serve_forever(settings, port=port, on_ready=partial(_print_ready, limit, token))
     except OSError as error:
         raise OptionsError(f"cannot listen on port {port}: {error.strerror}") from None
     return 0
+
+
+def _print_ready(quota: Quota, token: str, base_url: str) -> None:
+    console = stderr()
+    console.print(
+        f"A simulated HubSpot portal: {base_url}, quota {quota}. Its counts: "
+        f"{base_url}/_portal/ledger"
+    )
+    console.print(
+        f"  HUBSPOT_ACCESS_TOKEN={shlex.quote(token)} aiohubassoc link pairs.csv "
+        f"--from contacts --to companies --base-url {base_url}",
+        markup=False,
+    )
 
 
 def _fault(text: str) -> tuple[str, float]:

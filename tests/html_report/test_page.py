@@ -14,8 +14,9 @@ from hypothesis import given, settings, strategies as st
 
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.html_report.contents import Asked, Outcomes
-from aiohubassoc.html_report.page import check_installed
+from aiohubassoc.html_report.page import advise, check_installed
 from aiohubassoc.journal.reader import Session
+from aiohubassoc.models import Status
 from tests.html_report.conftest import NOON, Page, contents, page, statistics
 
 if TYPE_CHECKING:
@@ -263,3 +264,18 @@ def test_without_jinja2_the_error_says_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(OptionsError, match=r"'aiohubassoc\[report\]' \(in a clone: pip"):
         check_installed()
+
+
+@pytest.mark.parametrize(
+    ("status", "category", "beginning"),
+    [
+        (Status.FAILED, "CONFLICT", "Another change was made"),
+        (Status.FAILED, "HTTP_503", "HubSpot failed with an internal error"),
+        (Status.FAILED, "A_NEW_ONE", "Read HubSpot's message"),
+        (Status.PARTIAL, "A_NEW_ONE", "HubSpot made the link"),
+        (Status.UNPROCESSED, "", "These pairs are still to be sent"),
+    ],
+)
+def test_what_to_do(status: Status, category: str, beginning: str) -> None:
+    """By the category, else by how it begins, else by the status."""
+    assert advise(status, category).startswith(beginning)

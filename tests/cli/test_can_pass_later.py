@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aiohubassoc.cli.hints import can_pass_later
 from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
@@ -19,8 +20,6 @@ from aiohubassoc.errors import (
     UnconfirmedError,
     ValidationError,
 )
-from aiohubassoc.html_report.advice import advise, can_pass_later
-from aiohubassoc.models import Status
 
 
 def _api(cls: type[ApiError], status: int, category: str | None = None) -> ApiError:
@@ -56,18 +55,3 @@ def test_what_can_pass(error: AioHubAssocError) -> None:
     kept = PreviousFailureError(error.label, str(error))
     for one in (error, kept):
         assert can_pass_later(one.label, str(one)) is expected
-
-
-@pytest.mark.parametrize(
-    ("status", "category", "beginning"),
-    [
-        (Status.FAILED, "CONFLICT", "Another change was made"),
-        (Status.FAILED, "HTTP_503", "HubSpot failed with an internal error"),
-        (Status.FAILED, "A_NEW_ONE", "Read HubSpot's message"),
-        (Status.PARTIAL, "A_NEW_ONE", "HubSpot made the link"),
-        (Status.UNPROCESSED, "", "These pairs are still to be sent"),
-    ],
-)
-def test_what_to_do(status: Status, category: str, beginning: str) -> None:
-    """By the category, else by how it begins, else by the status."""
-    assert advise(status, category).startswith(beginning)
