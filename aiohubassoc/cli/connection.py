@@ -40,18 +40,14 @@ _ARGUMENTS: Final = re.compile(
 
 @attrs.frozen
 class Connection:
-    """
-    Where a command sends to.
-
-    Attributes:
-        proxy: The URL of a proxy; None: the environment's, if it names one.
-        shared_quota: What other processes, or other runs of a run folder, share; None: nothing.
-    """
+    """Where a command sends to."""
 
     command: Command
     base_url: str
     token: str | TokenProvider = attrs.field(repr=False)
+    # The URL of a proxy; None: the environment's, if it names one.
     proxy: str | None = attrs.field(default=None, repr=False)
+    # What other processes, or other runs of a run folder, share.
     shared_quota: SharedQuota | None = None
 
     @classmethod

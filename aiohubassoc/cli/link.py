@@ -146,9 +146,7 @@ def link_pairs(
     Link what *command* says and return the exit code; `aiohubassoc.cli.app` says which.
 
     What it raises, `AioHubAssocError` or `StorageError`, is raised before anything is sent.
-
-    Args:
-        table: The pairs, where they are not read from the input any more.
+    *table* has the pairs where they are not read from the input any more.
     """
     _check(command, call, reads_input=table is None)
     with ExitStack() as stack:

@@ -125,11 +125,8 @@ class FolderTable:
     """
     The pairs of a run folder whose input can no longer be read, or need not be.
 
-    Args:
-        reader: The folder. For every pair, its last run has read the input to its end.
-        statuses: Only pairs of these, and nothing else; none: every pair, and the rows that hold
-            none.
-        place: How messages call a place; None: by its line.
+    With *statuses* only pairs of these; else also the rows that hold none: then the last run must
+    have read the input to its end. *place* returns what messages call a place; None: its line.
     """
 
     may_block = False
