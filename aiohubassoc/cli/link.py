@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import attrs
@@ -262,11 +263,8 @@ def _write_report(run: LinkRun, call: run_folder.LinkCall) -> int:
     path, journal = call.output.report, run.journal
     assert path is not None  # noqa: S101 -- it is asked for
     assert journal is not None  # noqa: S101 -- then there is one
-    return report_file.write_and_say(
-        path,
-        lambda: report_file.report_link(path, journal.folder, run.report, run.command, call),
-        run.console if run.prints_summary else None,
-    )
+    write = partial(report_file.report_link, path, journal.folder, run.report, run.command, call)
+    return report_file.write_and_say(run, path, write)
 
 
 def _end_verification(

@@ -33,9 +33,8 @@ from aiohubassoc.models import Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from rich.console import Console
-
     from aiohubassoc.cli.report import LinkReport, VerifyReport
+    from aiohubassoc.cli.runner import Runner
     from aiohubassoc.html_report.contents import Contents
 
 
@@ -95,8 +94,8 @@ def report_link(
     write_page(path, render(attrs.evolve(contents, steps=steps)))
 
 
-def write_and_say(path: str, write: Callable[[], None], console: Console | None) -> ExitCode:
-    """Call *write*, print on *console* what came of it, and return the exit code of that alone."""
+def write_and_say(run: Runner, path: str, write: Callable[[], None]) -> ExitCode:
+    """Call *write*, print what came of it, and return the exit code of that alone."""
     try:
         write()
     except StorageError as error:
@@ -105,8 +104,8 @@ def write_and_say(path: str, write: Callable[[], None], console: Console | None)
     except JournalError as error:
         print_error(f"Cannot write the report {path}: {error}")
         return ExitCode.STORAGE
-    if console is not None:
-        console.print(f"Wrote the report to {path}", markup=False)
+    if run.prints_summary:
+        run.console.print(f"Wrote the report to {path}", markup=False)
     return ExitCode.ALL_LINKED
 
 
