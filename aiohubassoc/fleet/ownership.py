@@ -88,7 +88,7 @@ class Ownership:
 
 
 @attrs.define(eq=False)
-class Owned:
+class OwnedRuns:
     """The runs that this worker has; it asks the database again and again whether it still does."""
 
     _pool: AsyncConnectionPool

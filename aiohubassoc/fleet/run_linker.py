@@ -23,7 +23,7 @@ from aiohubassoc.errors import (
     OptionsError,
     RunStoppedError,
 )
-from aiohubassoc.fleet.ownership import Owned
+from aiohubassoc.fleet.ownership import OwnedRuns
 from aiohubassoc.fleet.portals import FleetPortal, FleetQuotas
 from aiohubassoc.fleet.recorder import FleetRecorder, OutcomeWriter
 from aiohubassoc.fleet.runs import RunEnding, RunState
@@ -54,7 +54,7 @@ class RunLinker:
     """Links runs of any number of portals, each in a task of its caller."""
 
     _portals: Mapping[str, FleetPortal]
-    _owned: Owned
+    _owned: OwnedRuns
     _writer: OutcomeWriter
     _quotas: FleetQuotas
     _observer: Observer | None

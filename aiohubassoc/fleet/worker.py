@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.errors import AioHubAssocError, FleetError, OptionsError
 from aiohubassoc.fleet.database import CONNECTION, QUEUE, TASK, check_version, connect
-from aiohubassoc.fleet.ownership import Owned, Reaper
+from aiohubassoc.fleet.ownership import OwnedRuns, Reaper
 from aiohubassoc.fleet.portals import FleetQuotas
 from aiohubassoc.fleet.recorder import OutcomeWriter
 from aiohubassoc.fleet.run_linker import RunLinker, continue_later
@@ -104,7 +104,7 @@ class FleetWorker:
             kwargs={"autocommit": True, **CONNECTION},
         )
         self._clock = SystemClock() if clock is None else clock
-        self._owned = Owned(self._pool, dead_after / 2, self._clock)
+        self._owned = OwnedRuns(self._pool, dead_after / 2, self._clock)
         self._writer = OutcomeWriter(self._pool, self._clock)
         self._quotas = FleetQuotas(database)
         self._linker = RunLinker(
