@@ -20,7 +20,7 @@ from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.terminal import stderr
 from aiohubassoc.files.results import RowResult, check_file_name
 from aiohubassoc.fleet import RunState
-from aiohubassoc.html_report.contents import Asked, Contents, Outcomes
+from aiohubassoc.html_report.contents import Contents, Outcomes, RunDescription
 from aiohubassoc.html_report.page import check_installed, render
 from aiohubassoc.journal.reader import FailedPair, FailureGroup, RowWithoutPair, Session
 from aiohubassoc.models import Status
@@ -129,7 +129,7 @@ async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | N
         folder=f"run {number} of {run.portal}",
         state=_STATES.get(run.state, "unfinished"),
         is_read=True,
-        asked=Asked(
+        run=RunDescription(
             portal="" if portal is None else describe_portal(portal.base_url),
             inputs=tuple(names),
             settings=_settings(run, portal),

@@ -21,8 +21,8 @@ from aiohubassoc.errors import JournalError
 from aiohubassoc.files.results import check_file_name
 from aiohubassoc.html_report.contents import (
     MOST_REJECTED,
-    Asked,
     ReadBack,
+    RunDescription,
     VerificationResult,
     read_contents,
 )
@@ -129,7 +129,7 @@ def _read_contents(
     return read_contents(
         Path(folder),
         name=name,
-        asked=_asked(header, input_rows),
+        run=_describe_run(header, input_rows),
         place=partial(run_folder.name_line, header.get("names") or []),
         version=__version__,
         made_at=SystemClock().utc_now(),
@@ -149,7 +149,7 @@ def report_read_back(
     examples = [one.as_json() for one in (*report.first_missing, *report.first_unknown)]
     types = " to ".join(one for one in (command.input.from_type, command.input.to_type) if one)
     contents = ReadBack(
-        asked=Asked(
+        run=RunDescription(
             portal=report.portal,
             inputs=tuple(names),
             settings=(("Types", types),) if types else (),
@@ -197,14 +197,14 @@ def _find_steps(
         is_at_end=contents.is_read and not outcomes.unprocessed,
     )
     steps += after_failures(folder, failures, run_folder.read_command(header))
-    if outcomes.linked and not (is_of_program or contents.asked.is_simulated):
+    if outcomes.linked and not (is_of_program or contents.run.is_simulated):
         steps.append(("Read the links back from HubSpot", compose("verify", [folder])))
     return steps
 
 
-def _asked(header: Mapping[str, Any], input_rows: int | None) -> Asked:
+def _describe_run(header: Mapping[str, Any], input_rows: int | None) -> RunDescription:
     portal = str(header.get("job", {}).get("portal") or "")
-    return Asked(
+    return RunDescription(
         portal=run_folder.describe_portal(portal),
         is_simulated=portal in {run_folder.SIMULATED_PORTAL, SIMULATED},
         inputs=tuple(header.get("names") or ()),

@@ -31,7 +31,7 @@ _MOST_EXAMPLES: Final = 10
 
 
 @attrs.frozen(kw_only=True)
-class Asked:
+class RunDescription:
     """The input, the options and the portal of a run."""
 
     portal: str = ""  # the host of HubSpot's API; empty: not known
@@ -110,7 +110,7 @@ class VerificationResult:
 class ReadBack:
     """The contents of a report of links that were read back without a run folder."""
 
-    asked: Asked
+    run: RunDescription
     result: VerificationResult
     duplicates: int  # rows that repeat an earlier row
     rejected: int
@@ -130,7 +130,7 @@ class Contents:
     folder: str | None  # its name; None: it is temporary
     state: str  # ``complete``, ``unfinished`` or ``running``
     is_read: bool  # whether the input was read to its end
-    asked: Asked
+    run: RunDescription
     types: Sequence[tuple[str, str]]  # the most frequent object types of the pairs
     outcomes: Outcomes
     failures: Sequence[FailureGroup]  # what is not linked, the most frequent reason first
@@ -161,7 +161,7 @@ def read_contents(
     folder: Path,
     *,
     name: str | None,
-    asked: Asked,
+    run: RunDescription,
     place: DescribePlace,
     version: str,
     made_at: datetime,
@@ -189,7 +189,7 @@ def read_contents(
             folder=name,
             state="running" if is_in_use(folder) else state,
             is_read=is_read,
-            asked=asked,
+            run=run,
             types=reader.types(_MOST_TYPES),
             outcomes=outcomes,
             failures=failures.groups,

@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 from typing import Any
 
 from aiohubassoc.html_report.contents import (
-    Asked,
     Contents,
     Outcomes,
+    RunDescription,
     VerificationResult,
 )
 from aiohubassoc.html_report.page import render
@@ -91,7 +91,7 @@ def contents(text: str = "words", **values: Any) -> Contents:
         "folder": text,
         "state": "unfinished",
         "is_read": False,
-        "asked": Asked(
+        "run": RunDescription(
             portal=text,
             inputs=(text, text),
             settings=(("Quota", text),),
