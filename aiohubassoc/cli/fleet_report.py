@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from aiohubassoc import __version__
-from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.fleet import DatabaseOptions, PortalsOptions
 from aiohubassoc.cli.folder_commands import PAIR_COLUMNS, ExportOptions, to_result
 from aiohubassoc.cli.hints import can_pass_later, compose
@@ -150,8 +149,6 @@ async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | N
         sessions=sessions,
         session_count=len(sessions),
         place=partial(name_line, names),
-        version=__version__,
-        made_at=SystemClock().utc_now(),
         steps=_find_steps(run, failures),
     )
 

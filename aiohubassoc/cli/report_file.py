@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import attrs
 from cyclopts import Parameter
 
-from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli import run_folder
 from aiohubassoc.cli.hints import FailureCounts, after_failures, after_link, compose
@@ -131,8 +130,6 @@ def _read_contents(
         name=name,
         run=_describe_run(header, input_rows),
         place=partial(run_folder.name_line, header.get("names") or []),
-        version=__version__,
-        made_at=SystemClock().utc_now(),
     )
 
 
@@ -166,8 +163,6 @@ def report_read_back(
         stopped=stopped if report.signal is None else "It was interrupted.",
         seconds=report.seconds,
         calls=pairs.responses,
-        version=__version__,
-        made_at=now,
         steps=[(step, "") for step in steps],
     )
     write_page(path, render_read_back(contents))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
+from aiohubassoc import __version__
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.journal.reader import FailureGroup, ReportReader, RowWithoutPair, Session
 from aiohubassoc.journal.schema import is_in_use
 from aiohubassoc.journal.statistics import Statistics
@@ -118,8 +120,8 @@ class ReadBack:
     stopped: str | None  # why the run ended early; None: it did not
     seconds: float
     calls: int
-    version: str
-    made_at: datetime
+    version: str = __version__
+    made_at: datetime = attrs.Factory(SystemClock().utc_now)
     steps: Sequence[tuple[str, str]] = ()  # what to do next: a sentence, and a command or ""
 
 
@@ -141,8 +143,8 @@ class Contents:
     sessions: Sequence[Session]  # the latest runs of the folder
     session_count: int
     place: DescribePlace  # returns the name of a source and a line for messages
-    version: str
-    made_at: datetime
+    version: str = __version__
+    made_at: datetime = attrs.Factory(SystemClock().utc_now)
     steps: Sequence[tuple[str, str]] = ()  # what to do next: a sentence, and a command or ""
 
     @property
@@ -163,8 +165,6 @@ def read_contents(
     name: str | None,
     run: RunDescription,
     place: DescribePlace,
-    version: str,
-    made_at: datetime,
 ) -> Contents:
     """
     Return the contents of a report of a run folder, which a run may be using.
@@ -202,8 +202,6 @@ def read_contents(
             sessions=sessions[-_MOST_SESSIONS:],
             session_count=len(sessions),
             place=place,
-            version=version,
-            made_at=made_at,
         )
 
 
