@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event
@@ -87,11 +87,11 @@ class RunLinker:
         if token is None:
             return self._early_ending(ownership)
         options = row["options"]
-        observer = StatisticsObserver() if self._observer is None else RunObserver(self._observer)
+        observer, other = StatisticsObserver(), self._observer
         client = portal.make_client(
             _fence(token, ownership),
             shared_quota=self._quotas.for_portal(portal.name),
-            observer=observer,
+            observer=observer if other is None else RunObservers(observer, other),
             clock=self._clock,
         )
         limiter = client.batch_limiter if options["via"] == "batch" else client.limiter
@@ -243,22 +243,15 @@ async def _end_of_day(client: AssociationClient) -> datetime:
     return datetime.now(UTC) + timedelta(hours=1)
 
 
-class RunObserver(StatisticsObserver):
-    """A `StatisticsObserver` that passes each event on to another observer."""
+class RunObservers:
+    """Passes each event of a run on to several observers."""
 
-    def __init__(self, other: Observer) -> None:
-        super().__init__()
-        self.other = other
-
-
-def _passing_on(name: str) -> Callable[[RunObserver, object], None]:
-    def report(self: RunObserver, event: object) -> None:
-        getattr(super(RunObserver, self), name)(event)
-        if (method := getattr(self.other, name, None)) is not None:
-            method(event)
-
-    return report
+    def __init__(self, *observers: Observer) -> None:
+        for name in METHODS:
+            methods = [getattr(one, name) for one in observers if hasattr(one, name)]
+            setattr(self, name, partial(_report_to_all, methods))
 
 
-for _name in METHODS:
-    setattr(RunObserver, _name, _passing_on(_name))
+def _report_to_all(methods: Sequence[Callable[[object], None]], event: object) -> None:
+    for method in methods:
+        method(event)
