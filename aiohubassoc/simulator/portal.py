@@ -99,14 +99,7 @@ class Portal:
         self._store.add_existing(pairs)
 
     def receive(self, method: str, raw_path: str, body: bytes = b"") -> PortalRequest:
-        """
-        Return the request, before it is counted.
-
-        Args:
-            method: The HTTP method.
-            raw_path: The path as in the request line.
-            body: Of a call that has inputs; ignored for any other call.
-        """
+        """Return the request, before it is counted; *raw_path* is that of the request line."""
         return self._requests.track(method, raw_path, body)
 
     def open(self, request: PortalRequest) -> None:
@@ -126,10 +119,8 @@ class Portal:
         """
         Count *request* and return the response to it; links are made here.
 
-        Args:
-            request: As `receive` returned it.
-            authorization: The header of this name. None: there was none.
-            now: The portal's clock, `PortalRequest.delay` after the arrival.
+        *authorization* is the header of this name, *now* the portal's clock, `PortalRequest.delay`
+        after the arrival.
         """
         response, fault = self._bare_response(request, authorization, now)
         is_silent = response.delivery in (Delivery.NEVER, Delivery.RESET)

@@ -130,9 +130,6 @@ class LinkStore:
 
     A link has two directions, and a read of either finds it. The cost of a read is proportional to
     the number of links of its record.
-
-    Raises:
-        ValueError: the settings have impossible links, or links though none are kept.
     """
 
     def __init__(self, settings: PortalSettings, rng: SeededRandom, types: ObjectTypes) -> None:
