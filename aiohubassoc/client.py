@@ -389,7 +389,7 @@ class AssociationClient:
             ClientClosedError: outside ``async with``.
             PairError: a type that cannot be sent.
         """
-        from aiohubassoc._account.check import check_account  # noqa: PLC0415 -- only when asked for
+        from aiohubassoc.account_check import check_account  # noqa: PLC0415 -- only when asked for
 
         senders = self._senders_in_loop()
         pair = Pair(from_type, 1, to_type, 1)

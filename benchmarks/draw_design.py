@@ -26,7 +26,6 @@ _LISTED: Final = (
     "_quota",
     "_http",
     "_run",
-    "_account",
     "journal",
     "shared_quota",
     "fleet",

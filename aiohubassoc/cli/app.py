@@ -93,36 +93,37 @@ A row of LEFT makes a pair with the record of RIGHT that has the same value. Not
 Exit codes: 0 pairs were written; 1 none was, or rows could not be used; 2 usage or input; 5 a \
 file could not be written.
 """
+# Each command's module and function, and its help.
 _COMMANDS = (
-    ("check", _CHECK),
-    ("link", _LINK),
-    ("resume", "Resume the run of a folder: link what is not linked yet."),
-    ("status", "Show how far the run of a folder is, also during the run."),
-    ("export", "Write the rows of a run folder, with what became of them."),
-    ("report", "Write the report of a run folder as one HTML file, to look at or hand on."),
-    ("verify", _VERIFY),
-    ("plan", "Read the input, send nothing, and show what linking it would do and take."),
-    ("pairs", _PAIRS),
-    ("simulate", "Run a simulated HubSpot portal on this machine."),
-    ("demo", "Link 2,000 pairs against a simulated portal and compare with its records."),
+    ("check:check", _CHECK),
+    ("link:link", _LINK),
+    ("resume:resume", "Resume the run of a folder: link what is not linked yet."),
+    ("folder_commands:status", "Show how far the run of a folder is, also during the run."),
+    ("folder_commands:export", "Write the rows of a run folder, with what became of them."),
+    (
+        "report_file:report",
+        "Write the report of a run folder as one HTML file, to look at or hand on.",
+    ),
+    ("verify:verify", _VERIFY),
+    ("plan:plan", "Read the input, send nothing, and show what linking it would do and take."),
+    ("pairs:pairs", _PAIRS),
+    ("simulate:simulate", "Run a simulated HubSpot portal on this machine."),
+    ("simulate:demo", "Link 2,000 pairs against a simulated portal and compare with its records."),
 )
-
-# Where the module of a command's name is of something else.
-_MODULES = {"status": "folder_commands", "export": "folder_commands", "report": "report_file"}
-
-
 _FLEET_COMMANDS = (
-    ("init", "Make the tables of the fleet in its database; it may be repeated."),
-    ("submit", "Queue a run: check files as link does, and store their pairs."),
-    ("worker", "Link queued runs until Ctrl-C, SIGTERM or SIGHUP; any number of workers may."),
-    ("status", "Show how far runs are."),
-    ("cancel", "Cancel a run: it stops within a second; what was done is kept."),
-    ("resume", "Queue a run again that failed or was cancelled."),
-    ("export", "Write the rows of a run, with what became of them."),
-    ("report", "Write the report of a run as one HTML file."),
-    ("portals", "Show the portals of the file, and whether their tokens can be read."),
+    ("fleet:init", "Make the tables of the fleet in its database; it may be repeated."),
+    ("fleet_submit:submit", "Queue a run: check files as link does, and store their pairs."),
+    (
+        "fleet:worker",
+        "Link queued runs until Ctrl-C, SIGTERM or SIGHUP; any number of workers may.",
+    ),
+    ("fleet:status", "Show how far runs are."),
+    ("fleet:cancel", "Cancel a run: it stops within a second; what was done is kept."),
+    ("fleet:resume", "Queue a run again that failed or was cancelled."),
+    ("fleet_report:export", "Write the rows of a run, with what became of them."),
+    ("fleet_report:report", "Write the report of a run as one HTML file."),
+    ("fleet:portals", "Show the portals of the file, and whether their tokens can be read."),
 )
-_FLEET_MODULES = {"submit": "fleet_submit", "export": "fleet_report", "report": "fleet_report"}
 _FLEET_EXAMPLES = (
     "fleet init --database postgresql://user@host/name",
     "fleet submit acme pairs.csv --from contacts --to companies --portals portals.toml",
@@ -153,13 +154,14 @@ def make_app() -> App:
         print_error=False,
         config=_check_whole_numbers,
     )
-    for name, help_ in _COMMANDS:
+    for target, help_ in _COMMANDS:
+        name = target.partition(":")[2]
         own = [example for example in _EXAMPLES if example.split()[0] == name]
         notes = (_LINE, _ACCESS) if name in {"link", "resume"} else ()
         if name in {"link", "plan", "verify"}:
             notes = (_INPUT_LINE, *notes)
         app.command(
-            f"aiohubassoc.cli.{_MODULES.get(name, name)}:{name}",
+            f"aiohubassoc.cli.{target}",
             name=name,
             help=help_,
             help_epilogue=_epilogue(own, *notes),
@@ -169,9 +171,8 @@ def make_app() -> App:
         help="Link runs of many portals, queued in PostgreSQL.",
         help_epilogue=_epilogue(_FLEET_EXAMPLES, _FLEET_NOTE),
     )
-    for name, help_ in _FLEET_COMMANDS:
-        module = _FLEET_MODULES.get(name, "fleet")
-        fleet.command(f"aiohubassoc.cli.{module}:{name}", name=name, help=help_)
+    for target, help_ in _FLEET_COMMANDS:
+        fleet.command(f"aiohubassoc.cli.{target}", name=target.partition(":")[2], help=help_)
     app.command(fleet)
     return app
 

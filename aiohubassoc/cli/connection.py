@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.options import AccessOptions, TokenOptions
     from aiohubassoc.observer import Observer
     from aiohubassoc.shared_quota.store import Store
+    from aiohubassoc.simulator import PortalSettings
 
 # What the library calls what is an option here.
 _ARGUMENTS: Final = re.compile(
@@ -39,18 +40,14 @@ _ARGUMENTS: Final = re.compile(
 
 @attrs.frozen
 class Connection:
-    """
-    Where a command sends to.
-
-    Attributes:
-        proxy: The URL of a proxy; None: the environment's, if it names one.
-        shared_quota: What other processes, or other runs of a run folder, share; None: nothing.
-    """
+    """Where a command sends to."""
 
     command: Command
     base_url: str
     token: str | TokenProvider = attrs.field(repr=False)
+    # The URL of a proxy; None: the environment's, if it names one.
     proxy: str | None = attrs.field(default=None, repr=False)
+    # What other processes, or other runs of a run folder, share.
     shared_quota: SharedQuota | None = None
 
     @classmethod
@@ -68,10 +65,9 @@ class Connection:
         if command.portal.simulate:
             if access.proxy is not None:
                 raise OptionsError("--proxy is for HubSpot: a simulated portal is on this machine")
-            from aiohubassoc.cli.simulate import usual_portal  # noqa: PLC0415 -- if asked
             from aiohubassoc.simulator import portal_process  # noqa: PLC0415 -- if asked
 
-            settings = usual_portal(command.pace.parsed_quota() or Quota.PROFESSIONAL)
+            settings = simulated_portal(command.pace.parsed_quota() or Quota.PROFESSIONAL)
             portal = stack.enter_context(portal_process(settings))
             return cls(command, portal.base_url, settings.tokens[0], shared_quota=shared)
         base_url = find_base_url(command.portal.base_url)
@@ -160,6 +156,16 @@ class FolderQuota(SharedQuota):
             f"{error}. If it is damaged and no run uses the folder: rm {path}*, and go on after a "
             "window of the quota, ten seconds"
         )
+
+
+def simulated_portal(quota: Quota) -> PortalSettings:
+    from aiohubassoc.simulator import Latency, PortalSettings  # noqa: PLC0415 -- if asked
+
+    # 40 ms each way, log-normal: about what a client in another region of the continent sees.
+    latency = Latency(before_median=0.04, before_sigma=0.3, after_median=0.04, after_sigma=0.3)
+    return PortalSettings(
+        quota_limit=quota.limit, quota_window=quota.window, latency=latency, keep_arrivals=False
+    )
 
 
 def find_base_url(given: str | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
@@ -20,7 +21,6 @@ from aiohubassoc.cli.runner import loop_factory
 from aiohubassoc.cli.terminal import print_result, stderr, stdout
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.fleet import Fleet, FleetPortal, FleetRun, FleetWorker, RunState, load_portals
-from aiohubassoc.fleet.worker import check_worker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -126,8 +126,12 @@ def worker(
     """Link the runs of the fleet until Ctrl-C, SIGTERM or SIGHUP; any number of workers may."""
     url, known, options = database.url(), portals.load(), attrs.asdict(work)
     listen = not options.pop("no_listen")
-    check_worker(**options, name=lambda field: f"--{option_name(field)}")
-    fleet_worker = FleetWorker(url, known, listen=listen, **options)
+    try:
+        fleet_worker = FleetWorker(url, known, listen=listen, **options)
+    except OptionsError as error:
+        names = rf"\b({'|'.join(options)})\b"
+        text = re.sub(names, lambda name: f"--{option_name(name[0])}", str(error))
+        raise OptionsError(text) from None
 
     async def run() -> int:
         received: list[int] = []

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from aiohubassoc import __version__
-from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.fleet import DatabaseOptions, PortalsOptions
 from aiohubassoc.cli.folder_commands import PAIR_COLUMNS, ExportOptions, to_result
-from aiohubassoc.cli.hints import compose
+from aiohubassoc.cli.hints import can_pass_later, compose
 from aiohubassoc.cli.options import Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.report_file import write_page
@@ -20,8 +19,7 @@ from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.terminal import stderr
 from aiohubassoc.files.results import RowResult, check_file_name
 from aiohubassoc.fleet import RunState
-from aiohubassoc.html_report.advice import advise, can_pass_later
-from aiohubassoc.html_report.contents import Asked, Contents, Failure, Outcomes
+from aiohubassoc.html_report.contents import Contents, Outcomes, RunDescription
 from aiohubassoc.html_report.page import check_installed, render
 from aiohubassoc.journal.reader import Session
 from aiohubassoc.journal.report_reader import FailedPair, FailureGroup, RowWithoutPair
@@ -124,17 +122,14 @@ async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | N
     if (began := run.started_at) is not None:
         sessions = [Session(1, 0, __version__, began, run.ended_at, False, is_done, run.reason)]
     failures = [
-        Failure(
-            FailureGroup(status, category, count, tuple(map(_to_example, rows))),
-            advise(status, category),
-        )
+        FailureGroup(status, category, count, tuple(map(_to_example, rows)))
         for status, category, count, rows in groups
     ]
     return Contents(
         folder=f"run {number} of {run.portal}",
         state=_STATES.get(run.state, "unfinished"),
         is_read=True,
-        asked=Asked(
+        run=RunDescription(
             portal="" if portal is None else describe_portal(portal.base_url),
             inputs=tuple(names),
             settings=_settings(run, portal),
@@ -155,8 +150,6 @@ async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | N
         sessions=sessions,
         session_count=len(sessions),
         place=partial(name_line, names),
-        version=__version__,
-        made_at=SystemClock().utc_now(),
         steps=_find_steps(run, failures),
     )
 
@@ -183,12 +176,11 @@ def _settings(run: FleetRun, portal: FleetPortal | None) -> tuple[tuple[str, str
     )
 
 
-def _find_steps(run: FleetRun, failures: Sequence[Failure]) -> list[tuple[str, str]]:
+def _find_steps(run: FleetRun, failures: Sequence[FailureGroup]) -> list[tuple[str, str]]:
     number, steps = str(run.run), []
     if run.state in {RunState.FAILED, RunState.CANCELLED} and run.unprocessed:
         steps.append(("Queue the rest again", compose("fleet resume", [number])))
-    groups = (one.group for one in failures)
-    if any(can_pass_later(one.category, one.examples[0].message) for one in groups):
+    if any(can_pass_later(one.category, one.examples[0].message) for one in failures):
         retry = compose("fleet resume", [number], {"--retry-failed": True})
         steps.append(("To send those again that failed", retry))
     if run.failed or run.partial or run.rejected:

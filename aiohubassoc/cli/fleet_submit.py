@@ -143,8 +143,7 @@ async def _checked(
         ]
         count = len(about.rejected)
         raise InputError(
-            f"{count:,} {'row' if count == 1 else 'rows'} of {table.name} "
-            f"{'holds' if count == 1 else 'hold'} no pair: "
+            f"{plural(count, 'row')} of {table.name} {'holds' if count == 1 else 'hold'} no pair: "
             f"{'; '.join(first)}{'; ...' if count > len(first) else ''}. Nothing was stored. Fix "
             "them, or leave them out with --skip-invalid."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import string
@@ -14,14 +15,14 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from aiohubassoc import errors
-from aiohubassoc._account.check import OBJECT_TYPE_FORMS
+from aiohubassoc._protocol.classify import passes_later
+from aiohubassoc.account_check import OBJECT_TYPE_FORMS
 from aiohubassoc.cli.connection import find_base_url, name_token_source
 from aiohubassoc.cli.options import AccessOptions, given
 from aiohubassoc.cli.report import NO_ERROR
 from aiohubassoc.cli.terminal import escape_controls, suggest
 from aiohubassoc.errors import plural
 from aiohubassoc.files.byte_source import STDIN
-from aiohubassoc.html_report.advice import can_pass_later
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.shared_quota.quota import hide_password
 
@@ -43,6 +44,20 @@ _OBJECT_TYPES: Final = (
 _PLAIN: Final = {*string.ascii_letters, *string.digits, *" ./_,:=+@"}
 _PROGRAM: Final = "aiohubassoc"
 _CORRECTED: Final = "Correct these rows, then"
+# `str` of an `ApiError` begins with the status: a category alone does not say it.
+_STATUS: Final = re.compile(r"([1-5]\d\d) ")
+# Without a status: the errors of the network, and of a response that confirms nothing. A conflict
+# is not retried at once, but another change has ended by the next run.
+_PASSES_LATER: Final = frozenset(
+    {
+        "CONFLICT",
+        "CONNECT_FAILED",
+        "CONNECTION_LOST",
+        "RESPONSE_TIMEOUT",
+        "INVALID_RESPONSE",
+        "UNCONFIRMED",
+    }
+)
 # Of these a file that we wrote has its own.
 _OF_THE_INPUT_ALONE: Final = {
     "--format",
@@ -90,6 +105,16 @@ def after_link(
     elif folder is None and failures is None and left:
         steps.append("To write rows that fail to a file: the same command with --failures FILE")
     return steps
+
+
+def can_pass_later(category: str, message: str) -> bool:
+    """
+    Return whether pairs that failed may be linked if they are sent again as they are.
+
+    *category* is as of `Outcome`; *message* is the message of one of them.
+    """
+    status = _STATUS.match(message)
+    return category in _PASSES_LATER or (status is not None and passes_later(int(status[1])))
 
 
 @attrs.frozen

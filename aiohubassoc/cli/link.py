@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import attrs
@@ -146,9 +147,7 @@ def link_pairs(
     Link what *command* says and return the exit code; `aiohubassoc.cli.app` says which.
 
     What it raises, `AioHubAssocError` or `StorageError`, is raised before anything is sent.
-
-    Args:
-        table: The pairs, where they are not read from the input any more.
+    *table* has the pairs where they are not read from the input any more.
     """
     _check(command, call, reads_input=table is None)
     with ExitStack() as stack:
@@ -168,9 +167,7 @@ def link_pairs(
         run, verification = LinkRun(connection, rows, call, journal), None
         with asyncio.Runner(loop_factory=loop_factory(uvloop=call.uvloop)) as loop:
             code = loop.run(run.run(client))
-            problem = None if run.obstacle is None else _describe_obstacle(run.obstacle, call)
-            if problem is not None:
-                print_error(f"Nothing was sent. {problem}")
+            problem = _explain_obstacle(run, call)
             steps = _find_steps(run, code, call, needs_input=rows.may_block)
             if run.began and run.prints_summary:
                 print_link_report(run.report, run.console)
@@ -249,10 +246,15 @@ def _find_steps(
     return after_link(run.report, run.command, call, needs_input=needs_input)
 
 
-def _describe_obstacle(obstacle: AioHubAssocError, call: run_folder.LinkCall) -> str:
+def _explain_obstacle(run: LinkRun, call: run_folder.LinkCall) -> str | None:
+    """Print and return why no pair can be linked; None: nothing of the kind was found."""
+    if run.obstacle is None:
+        return None
     from aiohubassoc.cli.hints import after_stop  # noqa: PLC0415 -- only where there is one
 
-    return after_stop(obstacle, call.token) or str(obstacle)
+    problem = after_stop(run.obstacle, call.token) or str(run.obstacle)
+    print_error(f"Nothing was sent. {problem}")
+    return problem
 
 
 def _write_report(run: LinkRun, call: run_folder.LinkCall) -> int:
@@ -261,11 +263,8 @@ def _write_report(run: LinkRun, call: run_folder.LinkCall) -> int:
     path, journal = call.output.report, run.journal
     assert path is not None  # noqa: S101 -- it is asked for
     assert journal is not None  # noqa: S101 -- then there is one
-    return report_file.write_and_say(
-        path,
-        lambda: report_file.report_link(path, journal.folder, run.report, run.command, call),
-        run.console if run.prints_summary else None,
-    )
+    write = partial(report_file.report_link, path, journal.folder, run.report, run.command, call)
+    return report_file.write_and_say(run, path, write)
 
 
 def _end_verification(

@@ -26,11 +26,7 @@ def run_with_end(text: str, work: Callable[[], int]) -> int:
     Return what *work* returns, once a command was run with the result as JSON on standard input.
 
     What the command itself comes to changes nothing: if anything is wrong with it, that is printed.
-    It is run, with the error, also if *work* raises.
-
-    Args:
-        text: The command, split as a shell does; no shell runs. OptionsError: it is none.
-        work: Does the work of the process and leaves what came of it in `terminal.result`.
+    It is run, with the error, also if *work* raises. *work* leaves the result in `terminal.result`.
     """
     try:
         words = shlex.split(text)

@@ -122,9 +122,8 @@ class PaceOptions(QuotaOptions):
         from aiohubassoc.shared_quota.quota import SharedQuota  # noqa: PLC0415 -- if asked
 
         try:
-            if self.shared_key is None:
-                return SharedQuota(self.shared_quota)
-            return SharedQuota(self.shared_quota, self.shared_key)
+            key = {} if self.shared_key is None else {"key": self.shared_key}
+            return SharedQuota(self.shared_quota, **key)
         except OptionsError as error:
             text = str(error).replace("url must", "--shared-quota must", 1)
             raise OptionsError(text.replace("key must", "--shared-key must", 1)) from None

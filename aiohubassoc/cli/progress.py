@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Final
 import attrs
 from rich.live import Live
 
+from aiohubassoc._http.clock import Clock
+from aiohubassoc._http.limiter_base import Limiter
+from aiohubassoc._run.stream import OutcomeStream, VerificationStream
 from aiohubassoc.cli import terminal
+from aiohubassoc.cli.report import CommandReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rich.console import Console
 
-    from aiohubassoc._http.clock import Clock
-    from aiohubassoc._http.limiter_base import Limiter
-    from aiohubassoc._run.stream import OutcomeStream, VerificationStream
-    from aiohubassoc.cli.report import CommandReport
 
 _TERMINAL_SECONDS: Final = 0.25
 # A plain line comes after this, then after twice as long, and so on up to the longest.
@@ -40,24 +40,19 @@ class _Sample:
     responses: int = 0
 
 
+@attrs.define(eq=False)
 class Progress:
-    """What the line says; *is_batch*: a call is for many pairs, so that no quota counts pairs."""
+    """What the line says of a run."""
 
-    def __init__(
-        self,
-        report: CommandReport,
-        *,
-        limiter: Limiter,
-        stream: OutcomeStream | VerificationStream,
-        clock: Clock,
-        is_batch: bool = False,
-    ) -> None:
-        self.report = report
-        self._limiter = limiter
-        self._stream = stream
-        self.clock = clock
-        self._is_batch = is_batch
-        self._samples = deque([_Sample(clock.now())])
+    report: CommandReport
+    _limiter: Limiter
+    _stream: OutcomeStream | VerificationStream
+    clock: Clock
+    _is_batch: bool = False  # whether a call is for many pairs, so that no quota counts pairs
+    _samples: deque[_Sample] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._samples = deque([_Sample(self.clock.now())])
 
     def line(self, width: int | None = None) -> str:
         """Return the line as of now: what matters most first, and only what fits into *width*."""

@@ -105,33 +105,24 @@ class Category:
 
 @attrs.define(kw_only=True)
 class _RowReport:
-    """
-    What every run reports; it can be read during the run.
-
-    Attributes:
-        input_counts: What reading the input has changed and left out; None: no input was read.
-        invalid_lines: The first of them: each one's line, place as messages call it, and problem.
-        duplicates: Rows that repeat an earlier one, where the command itself found them.
-        failure: Why the run ended early, where the library's report does not say it.
-        storage_problem: Which file could not be written, and why; None if every one was.
-        input_rows: About how many rows the input has; None if that is not known.
-        is_limited: Whether the run ended at its limit, before the end of the input.
-        signal: The number of the signal that ended the run; None if none did.
-    """
+    """What every run reports; it can be read during the run."""
 
     portal: str = ""
     pairs: Report | VerificationReport
+    # What reading the input has changed and left out; None: no input was read.
     input_counts: InputCounts | None = None
     invalid: int = 0
+    # The first of them: each one's line, place as messages call it, and problem.
     invalid_lines: list[dict[str, Any]] = attrs.Factory(list)
-    duplicates: int = 0
+    duplicates: int = 0  # rows that repeat an earlier one, where the command itself found them
+    # Why the run ended early, where the library's report does not say it.
     failure: errors.AioHubAssocError | None = None
-    storage_problem: str | None = None
+    storage_problem: str | None = None  # which file could not be written, and why
     input_complete: bool = False
-    input_rows: int | None = None
+    input_rows: int | None = None  # about how many rows the input has; None: not known
     limit: int | None = None
-    is_limited: bool = False
-    signal: int | None = None
+    is_limited: bool = False  # whether the run ended at its limit, before the end of the input
+    signal: int | None = None  # the number of the signal that ended the run
     rows_written: int = 0
     seconds: float = 0.0
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import attrs
 from cyclopts import Parameter
 
-from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli import run_folder
 from aiohubassoc.cli.hints import FailureCounts, after_failures, after_link, compose
@@ -21,8 +20,8 @@ from aiohubassoc.errors import JournalError
 from aiohubassoc.files.results import check_file_name
 from aiohubassoc.html_report.contents import (
     MOST_REJECTED,
-    Asked,
     ReadBack,
+    RunDescription,
     VerificationResult,
     read_contents,
 )
@@ -33,9 +32,8 @@ from aiohubassoc.models import Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from rich.console import Console
-
     from aiohubassoc.cli.report import LinkReport, VerifyReport
+    from aiohubassoc.cli.runner import Runner
     from aiohubassoc.html_report.contents import Contents
 
 
@@ -95,8 +93,8 @@ def report_link(
     write_page(path, render(attrs.evolve(contents, steps=steps)))
 
 
-def write_and_say(path: str, write: Callable[[], None], console: Console | None) -> ExitCode:
-    """Call *write*, print on *console* what came of it, and return the exit code of that alone."""
+def write_and_say(run: Runner, path: str, write: Callable[[], None]) -> ExitCode:
+    """Call *write*, print what came of it, and return the exit code of that alone."""
     try:
         write()
     except StorageError as error:
@@ -105,8 +103,8 @@ def write_and_say(path: str, write: Callable[[], None], console: Console | None)
     except JournalError as error:
         print_error(f"Cannot write the report {path}: {error}")
         return ExitCode.STORAGE
-    if console is not None:
-        console.print(f"Wrote the report to {path}", markup=False)
+    if run.prints_summary:
+        run.console.print(f"Wrote the report to {path}", markup=False)
     return ExitCode.ALL_LINKED
 
 
@@ -130,10 +128,8 @@ def _read_contents(
     return read_contents(
         Path(folder),
         name=name,
-        asked=_asked(header, input_rows),
+        run=_describe_run(header, input_rows),
         place=partial(run_folder.name_line, header.get("names") or []),
-        version=__version__,
-        made_at=SystemClock().utc_now(),
     )
 
 
@@ -150,7 +146,7 @@ def report_read_back(
     examples = [one.as_json() for one in (*report.first_missing, *report.first_unknown)]
     types = " to ".join(one for one in (command.input.from_type, command.input.to_type) if one)
     contents = ReadBack(
-        asked=Asked(
+        run=RunDescription(
             portal=report.portal,
             inputs=tuple(names),
             settings=(("Types", types),) if types else (),
@@ -167,8 +163,6 @@ def report_read_back(
         stopped=stopped if report.signal is None else "It was interrupted.",
         seconds=report.seconds,
         calls=pairs.responses,
-        version=__version__,
-        made_at=now,
         steps=[(step, "") for step in steps],
     )
     write_page(path, render_read_back(contents))
@@ -190,22 +184,22 @@ def _find_steps(
             steps.append(("Continue the run", compose("resume", [folder])))
     failures = FailureCounts(
         [
-            (one.group.category, one.group.examples[0].message)
-            for one in contents.failures
-            if one.group.status in {Status.FAILED, Status.PARTIAL}
+            (group.category, group.examples[0].message)
+            for group in contents.failures
+            if group.status in {Status.FAILED, Status.PARTIAL}
         ],
         outcomes.rejected,
         is_at_end=contents.is_read and not outcomes.unprocessed,
     )
     steps += after_failures(folder, failures, run_folder.read_command(header))
-    if outcomes.linked and not (is_of_program or contents.asked.is_simulated):
+    if outcomes.linked and not (is_of_program or contents.run.is_simulated):
         steps.append(("Read the links back from HubSpot", compose("verify", [folder])))
     return steps
 
 
-def _asked(header: Mapping[str, Any], input_rows: int | None) -> Asked:
+def _describe_run(header: Mapping[str, Any], input_rows: int | None) -> RunDescription:
     portal = str(header.get("job", {}).get("portal") or "")
-    return Asked(
+    return RunDescription(
         portal=run_folder.describe_portal(portal),
         is_simulated=portal in {run_folder.SIMULATED_PORTAL, SIMULATED},
         inputs=tuple(header.get("names") or ()),

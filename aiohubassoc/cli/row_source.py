@@ -30,27 +30,18 @@ _REJECTED_AT_ONCE: Final = 100
 
 
 class RowSource:
-    """
-    Gives the pairs to send.
-
-    Args:
-        table: The input; what may block is read in a thread.
-        seen: Finds duplicates. None: something else does.
-        on_duplicate: Called with each row and pair that repeats an earlier one, and with a message
-            that says which.
-        limit: The most pairs to take from the input, duplicates among them; None: all.
-        on_limit: Called where the input has more rows than that.
-    """
+    """Gives the pairs to send; an input that may block is read in a thread."""
 
     def __init__(
         self,
         table: RowTable,
         on_invalid: Callable[[Record], None],
         *,
-        seen: SeenPairs | None = None,
+        seen: SeenPairs | None = None,  # finds duplicates; None: something else does
+        # Called with a message that names the earlier row.
         on_duplicate: Callable[[Record, Pair, str], None] = lambda *_: None,
-        limit: int | None = None,
-        on_limit: Callable[[], None] = lambda: None,
+        limit: int | None = None,  # the most pairs to take, duplicates among them
+        on_limit: Callable[[], None] = lambda: None,  # called where the input has more
     ) -> None:
         self.is_at_end = False
         self._table = table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -124,11 +125,8 @@ class FolderTable:
     """
     The pairs of a run folder whose input can no longer be read, or need not be.
 
-    Args:
-        reader: The folder. For every pair, its last run has read the input to its end.
-        statuses: Only pairs of these, and nothing else; none: every pair, and the rows that hold
-            none.
-        place: How messages call a place; None: by its line.
+    With *statuses* only pairs of these; else also the rows that hold none: then the last run must
+    have read the input to its end. *place* returns what messages call a place; None: its line.
     """
 
     may_block = False
@@ -148,7 +146,7 @@ class FolderTable:
         self.name = self.names[0]
         self.job: dict[str, object] = header["job"]
         self._inputs: list[dict[str, object]] = header["inputs"]
-        self._place = place
+        self.place = place or partial(name_line, self.names)
 
     def __iter__(self) -> Iterator[tuple[Record, Pair | None]]:
         if not self._statuses:
@@ -163,11 +161,6 @@ class FolderTable:
 
     def cells(self, pair: Pair) -> list[str] | dict[str, object]:
         return get_record(pair).fields
-
-    def place(self, source: int, line: int) -> str:
-        if self._place is not None:
-            return self._place(source, line)
-        return name_line(self.names, source, line)
 
     def count_rows(self) -> int | None:
         """Return how many pairs and rejected rows there are; None: the folder is gone."""

@@ -50,28 +50,16 @@ _CHECK_SECONDS: Final = 8.0
 
 
 class Runner(ABC):
-    """
-    One run of a command; its subclasses say what becomes of the pairs.
+    """One run of a command; its subclasses say what becomes of the pairs."""
 
-    Args:
-        path: The file of rows that are not linked; None: none is written.
-
-    Attributes:
-        is_batch: Whether a call is for many pairs.
-        writes_invalid: Whether the file has the rejected rows.
-        obstacle: Why nothing was sent, if the check found that every pair would fail.
-        journal: The run folder, which finds duplicates; None: there is none.
-        no_rows: What to warn of where there are no rows; None: that the input holds none.
-        began: Whether anything may have been sent.
-    """
-
-    is_batch = True
-    writes_invalid = False
+    is_batch = True  # whether a call is for many pairs
+    writes_invalid = False  # whether the file of rows that are not linked has the rejected ones
     checks_account = False
+    # Why nothing was sent, if the check found that every pair would fail.
     obstacle: errors.AioHubAssocError | None = None
-    journal: Journal | None = None
-    no_rows: str | None = None
-    began = False
+    journal: Journal | None = None  # the run folder, which finds duplicates
+    no_rows: str | None = None  # what to warn of where there are no rows; None: the usual
+    began = False  # whether anything may have been sent
 
     def __init__(
         self,

@@ -36,13 +36,11 @@ class JsonlOutput:
     """
     Writes a line of JSON for each row to standard output, at once: ``--stream``.
 
-    Args:
-        names: The inputs; a line says which it is of if there are several.
-        ordered: Whether the lines come in the order of the input. Outcomes are given in that order
-            then; rows that are not sent are known earlier and wait for their turn.
+    If *ordered*, outcomes are given in the order of the input, and rows that are not sent, which
+    are known earlier, wait for their turn.
     """
 
-    def __init__(self, names: list[str], *, ordered: bool = False) -> None:
+    def __init__(self, names: list[str], *, ordered: bool) -> None:
         self._names = names
         self._ordered = ordered
         self._waiting: deque[tuple[tuple[int, int], Record, _Line]] = deque()
@@ -101,14 +99,7 @@ class JsonlOutput:
 
 
 class Sinks:
-    """
-    Writes rows; what can no longer be written stops the run.
-
-    Args:
-        jsonl: Writes a line for every row; None: nothing does.
-        path: The file of some rows; None: none is written.
-        stop: Called with the reason when something can no longer be written: `problem`.
-    """
+    """Writes a line for every row, and a file of some; *stop* is called if that fails."""
 
     def __init__(
         self, jsonl: JsonlOutput | None, path: str | None, stop: Callable[[str], None]
@@ -177,9 +168,7 @@ def check_outputs(
     Refuse to overwrite files that are needed, and to write two outputs to one file.
 
     With ``--report`` also what makes a report must be installed, and its file likely writable.
-
-    Args:
-        outputs: The options that name files to be written, and these files; None: none is written.
+    *outputs* are the options that name files to be written, and these files.
     """
     given = [(option, path) for option, path in outputs.items() if path is not None]
     for option, path in given:
@@ -205,13 +194,7 @@ def check_output(
     token_file: str | None = None,
     folder: str | None = None,
 ) -> None:
-    """
-    Refuse to overwrite a file that is needed, under any of its names: raise OptionsError.
-
-    Args:
-        option: The option that names the file to be written.
-        folder: The run folder that is used, there or not; None: none is.
-    """
+    """Refuse to overwrite a file that is needed, under any of its names: raise OptionsError."""
     if path is None:
         return
     kept = [*((each, "the input") for each in inputs), (token_file, "the token file")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -279,10 +280,8 @@ def _write_report(
 ) -> int:
     from aiohubassoc.cli import report_file  # noqa: PLC0415 -- only if asked
 
-    def write() -> None:
-        if folder is not None:
-            report_file.report_folder(path, folder)
-        else:
-            report_file.report_read_back(path, run.report, run.command, names, steps)
-
-    return report_file.write_and_say(path, write, run.console if run.prints_summary else None)
+    if folder is not None:
+        write = partial(report_file.report_folder, path, folder)
+    else:
+        write = partial(report_file.report_read_back, path, run.report, run.command, names, steps)
+    return report_file.write_and_say(run, path, write)

@@ -1,17 +1,28 @@
-"""The fleet's database: how it is reached, its tables, and the jobs that start runs."""
+"""The fleet's database: how it is reached, its tables, how runs are stored, and their jobs."""
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import psycopg
 from procrastinate.schema import SchemaManager
 from psycopg import errors as pg
+from psycopg.types.json import Jsonb
 
 from aiohubassoc.errors import FleetError
+from aiohubassoc.fleet.runs import NUMBERS, OPEN, FleetOptions, SubmittedInput
+from aiohubassoc.journal.known_pairs import SeenPairs
+from aiohubassoc.journal.row_codec import make_place, split_place
+from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
+
+    from aiohubassoc._run.source import Source
 
 # Nothing is prepared: behind a PgBouncer that pools transactions each statement may go to another
 # session. Texts are UTF-8 in a database of any encoding.
@@ -38,65 +49,6 @@ update aiohubassoc_runs r set job = (
 )
 where r.id = any(%s)
 """
-# One row a pair. Rows change in place (no index holds a changed column): the free room of a page
-# is for their new versions. Status 0 is a pair without an outcome.
-_TABLES: Final = """
-create table aiohubassoc_fleet (version integer not null);
-create table aiohubassoc_runs (
-  id bigint generated always as identity primary key,
-  portal text not null,
-  state text not null,
-  priority integer not null,
-  due_at timestamptz,
-  options jsonb not null,
-  columns text not null,
-  sources text not null,
-  job bigint,
-  owner uuid,
-  cancel_requested boolean not null default false,
-  retries integer not null default 0,
-  reason text,
-  total bigint not null,
-  linked bigint not null default 0,
-  partial bigint not null default 0,
-  failed bigint not null default 0,
-  skipped bigint not null,
-  rejected bigint not null,
-  submitted_at timestamptz not null default now(),
-  started_at timestamptz,
-  ended_at timestamptz,
-  statistics text
-) with (fillfactor = 50);
-create index aiohubassoc_runs_open on aiohubassoc_runs (id)
-  where state in ('queued', 'running', 'sleeping');
-create table aiohubassoc_pairs (
-  run bigint not null,
-  n bigint not null,
-  from_type text not null,
-  from_id text not null,
-  to_type text not null,
-  to_id text not null,
-  source integer not null,
-  line bigint not null,
-  cells text,
-  status smallint not null default 0,
-  attempts integer not null default 0,
-  maybe_applied boolean not null default false,
-  category text,
-  message text,
-  correlation_id text,
-  at timestamptz,
-  primary key (run, n)
-) with (fillfactor = 70);
-create table aiohubassoc_rejected_rows (
-  run bigint not null,
-  source integer not null,
-  line bigint not null,
-  problem text not null,
-  cells text not null
-);
-create index aiohubassoc_rejected_rows_run on aiohubassoc_rejected_rows (run);
-"""
 # What makes tables of a version those of the next one.
 _UPGRADES: Final = {1: "alter table aiohubassoc_runs add column statistics text"}
 # procrastinate looks at every job of a lock for each job that it fetches. With 5,000 portals queued
@@ -105,6 +57,12 @@ _JOB_INDEX: Final = """
 create index if not exists aiohubassoc_jobs_lock on procrastinate_jobs (lock, status)
   where status in ('todo', 'doing')
 """
+DUPLICATE: Final = "DUPLICATE"
+"""The category of a pair that repeats an earlier one."""
+_PAGE: Final = 2000  # pairs that are read at once, to be stored
+_PAIR_COLUMNS: Final = (
+    "run, n, from_type, from_id, to_type, to_id, source, line, cells, status, category, message"
+)
 
 
 async def connect(database: str) -> psycopg.AsyncConnection:
@@ -137,6 +95,9 @@ async def defer_jobs(db: psycopg.AsyncConnection, runs: Sequence[int]) -> None:
     await db.execute(_DEFER, (list(runs),))
 
 
+# --- tables ------------------------------------------------------------------------------------
+
+
 async def create_tables(db: psycopg.AsyncConnection) -> bool:
     """
     Make the tables of procrastinate and of the fleet, or upgrade those of an earlier version.
@@ -156,7 +117,7 @@ async def create_tables(db: psycopg.AsyncConnection) -> bool:
             await db.execute(SchemaManager.get_schema().encode())
         await db.execute(_JOB_INDEX)
         if not await _has_table(db, "aiohubassoc_fleet"):
-            await db.execute(_TABLES)
+            await db.execute((files(__package__) / "tables.sql").read_bytes())
             await db.execute("insert into aiohubassoc_fleet values (%s)", (VERSION,))
             return True
         found = await _read_version(db)
@@ -199,3 +160,76 @@ async def _read_version(db: psycopg.AsyncConnection) -> int:
 async def _has_table(db: psycopg.AsyncConnection, name: str) -> bool:
     (is_there,) = await fetch_one(db, "select to_regclass(%s) is not null", (name,))
     return bool(is_there)
+
+
+# --- runs --------------------------------------------------------------------------------------
+
+
+async def store_run(
+    db: psycopg.AsyncConnection,
+    portal: str,
+    source: Source,
+    *,
+    options: FleetOptions,
+    priority: int,
+    start_at: datetime | None,
+    about: SubmittedInput,
+) -> int:
+    """Store a run in the caller's transaction, and return its number: see `Fleet.submit`."""
+    (run,) = await fetch_one(
+        db,
+        "insert into aiohubassoc_runs (portal, state, priority, due_at, options, columns,"
+        " sources, total, skipped, rejected)"
+        " values (%s, 'queued', %s, %s, %s, %s, %s, 0, 0, 0) returning id",
+        (
+            portal,
+            priority,
+            start_at,
+            Jsonb(attrs.asdict(options)),
+            json.dumps(about.columns),
+            json.dumps(about.sources),
+        ),
+    )
+    try:
+        total, skipped = await _copy_pairs(db, run, source, about)
+    finally:
+        await source.close()
+    statement = "copy aiohubassoc_rejected_rows (run, source, line, problem, cells) from stdin"
+    async with db.cursor() as cursor, cursor.copy(statement) as copy:
+        for number, line, problem, cells in about.rejected:
+            await copy.write_row((run, number, line, to_text(problem), json.dumps(cells)))
+    await db.execute(
+        "update aiohubassoc_runs set total = %s, skipped = %s, rejected = %s where id = %s",
+        (total, skipped, len(about.rejected), run),
+    )
+    return int(run)
+
+
+async def _copy_pairs(
+    db: psycopg.AsyncConnection, run: int, source: Source, about: SubmittedInput
+) -> tuple[int, int]:
+    """Return how many pairs were stored, and how many of them repeat an earlier one."""
+    total = skipped = 0
+    statement = f"copy aiohubassoc_pairs ({_PAIR_COLUMNS}) from stdin"
+    async with db.cursor() as cursor, cursor.copy(statement) as copy:
+        with SeenPairs() as seen:
+            while items := await source.read(_PAGE):
+                for index, item in items:
+                    pair = source.pair(index, item)
+                    if isinstance(pair, tuple):
+                        raise pair[1]
+                    place = (0, index) if about.place is None else about.place(pair)
+                    first = seen.first_place(pair, make_place(*place))
+                    skip: Sequence[object] = (OPEN, None, None)
+                    if first is not None:
+                        message = f"repeats {about.describe_place(*split_place(first))}"
+                        skip = (NUMBERS[Status.SKIPPED], DUPLICATE, to_text(message))
+                        skipped += 1
+                    cells = None if about.cells is None else about.cells(pair)
+                    kept = (
+                        None if cells in (None, [pair.from_id, pair.to_id]) else json.dumps(cells)
+                    )
+                    ends = (pair.from_type, pair.from_id, pair.to_type, pair.to_id)
+                    await copy.write_row((run, index, *ends, *place, kept, *skip))
+                total += len(items)
+    return total, skipped

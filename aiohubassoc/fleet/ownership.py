@@ -12,14 +12,13 @@ from uuid import UUID, uuid4
 import attrs
 import psycopg
 from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
 
 from aiohubassoc._http.clock import Clock
 from aiohubassoc.errors import FleetError
 from aiohubassoc.fleet.database import defer_jobs, describe, fetch_one
 
 if TYPE_CHECKING:
-    from psycopg_pool import AsyncConnectionPool
-
     from aiohubassoc.fleet.runs import RunEnding
 
 logger = logging.getLogger("aiohubassoc")
@@ -88,14 +87,14 @@ class Ownership:
             self.on_cancel()
 
 
-class Owned:
+@attrs.define(eq=False)
+class OwnedRuns:
     """The runs that this worker has; it asks the database again and again whether it still does."""
 
-    def __init__(self, pool: AsyncConnectionPool, valid_for: float, clock: Clock) -> None:
-        self._pool = pool
-        self._clock = clock
-        self._valid_for = valid_for
-        self._held: dict[UUID, Ownership] = {}
+    _pool: AsyncConnectionPool
+    _valid_for: float
+    _clock: Clock
+    _held: dict[UUID, Ownership] = attrs.field(factory=dict, init=False)
 
     async def claim(self, run: int, job: int) -> tuple[Ownership, dict[str, Any]] | None:
         """Take the run for its job, and return it with its row; None: it is not to be run."""
@@ -191,6 +190,7 @@ where id = any(%s) returning id, state
 """
 
 
+@attrs.define(eq=False)
 class Reaper:
     """
     Finds runs that are due, or that a worker left behind, and defers a new job for each.
@@ -198,11 +198,10 @@ class Reaper:
     A new job, not the old one again: a worker that comes back ends the job it knows.
     """
 
-    def __init__(self, pool: AsyncConnectionPool, dead_after: float, clock: Clock) -> None:
-        self._pool = pool
-        self._clock = clock
-        self._dead_after = dead_after
-        self._reaped_at = -math.inf
+    _pool: AsyncConnectionPool
+    _dead_after: float
+    _clock: Clock
+    _reaped_at: float = attrs.field(default=-math.inf, init=False)
 
     async def run(self, every: float) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""The portals of a fleet: where each one is, where its token is, and its quota."""
+"""The portals of a fleet: where each one is, where its token is, and the quota of its workers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import os
 import tomllib
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,9 @@ import attrs
 from aiohubassoc.client import BASE_URL, AssociationClient
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import Quota
+from aiohubassoc.shared_quota.postgres_store import PostgresStore
+from aiohubassoc.shared_quota.quota import SharedQuota
+from aiohubassoc.shared_quota.session import ThreadWorker
 from aiohubassoc.token_reading import (
     RenewingToken,
     parse_token,
@@ -26,9 +30,13 @@ if TYPE_CHECKING:
     from threading import Event
 
     from aiohubassoc._http.auth import TokenProvider
+    from aiohubassoc.shared_quota.session import Worker
+    from aiohubassoc.shared_quota.store import Store
 
 logger = logging.getLogger("aiohubassoc")
 
+# All portals of a worker share so few connections for their quotas, each with a thread.
+_QUOTA_CONNECTIONS: Final = 4
 _TOKENS: Final = ("token_env", "token_file", "token_command")
 
 
@@ -189,3 +197,55 @@ def _parse_quota(key: str, text: str) -> Quota:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and value.strip() != "" and "\0" not in value
+
+
+class FleetQuotas:
+    """The quotas of all portals of a worker: a few connections for all of them."""
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+        self._connections = [_LentConnection(database) for _ in range(_QUOTA_CONNECTIONS)]
+        self._next = cycle(self._connections)
+
+    def for_portal(self, portal: str) -> SharedQuota:
+        return _PortalQuota(self._database, f"fleet:{portal}", connection=next(self._next))
+
+    async def close(self) -> None:
+        for connection in self._connections:
+            await connection.end()
+
+
+@attrs.frozen(repr=False)
+class _PortalQuota(SharedQuota):
+    connection: _LentConnection = attrs.field(kw_only=True)
+
+    def make_store(self) -> Store:
+        return self.connection
+
+    def make_worker(self) -> Worker:
+        return self.connection
+
+
+class _LentConnection:
+    """One connection and its thread, for many clients: a store that no client opens or closes."""
+
+    keeps_time = PostgresStore.keeps_time
+    has_local_time = PostgresStore.has_local_time
+
+    def __init__(self, database: str) -> None:
+        self._store = PostgresStore(database)
+        self._thread = ThreadWorker()
+
+        self.local_time = self._store.local_time
+        self.update = self._store.update
+        self.submit = self._thread.submit
+
+    def open(self) -> None:
+        """Do nothing: the first update connects."""
+
+    def close(self) -> None:
+        """Do nothing: others use it still."""
+
+    async def end(self) -> None:
+        await self.submit(self._store.close)
+        self._thread.close()

@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import psycopg
+from psycopg_pool import AsyncConnectionPool
 
+from aiohubassoc._http.clock import Clock
 from aiohubassoc.errors import JournalStorageError
 from aiohubassoc.fleet.database import describe, to_text
 from aiohubassoc.fleet.ownership import Ownership
 from aiohubassoc.fleet.runs import NUMBERS, OPEN
+from aiohubassoc.journal.collector import StatisticsObserver
 from aiohubassoc.models import Outcome, Status
 
 if TYPE_CHECKING:
-    from psycopg_pool import AsyncConnectionPool
-
-    from aiohubassoc._http.clock import Clock
-    from aiohubassoc.journal.collector import StatisticsObserver
     from aiohubassoc.models import Report
     from aiohubassoc.pair import Pair
 
@@ -73,16 +72,16 @@ class _PendingWrite:
     written: asyncio.Future[None]
 
 
+@attrs.define(eq=False)
 class OutcomeWriter:
     """Writes the outcomes of all runs of a worker: one transaction for many runs."""
 
-    def __init__(self, pool: AsyncConnectionPool, clock: Clock) -> None:
-        self._pool = pool
-        self._clock = clock
-        self._waiting: list[_PendingWrite] = []
-        self._count = 0
-        self._news = asyncio.Event()
-        self._many = asyncio.Event()
+    _pool: AsyncConnectionPool
+    _clock: Clock
+    _waiting: list[_PendingWrite] = attrs.field(factory=list, init=False)
+    _count: int = attrs.field(default=0, init=False)
+    _news: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    _many: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
     async def write(
         self, ownership: Ownership, outcomes: Sequence[Outcome], statistics: str | None = None
@@ -193,26 +192,18 @@ def _values(run: int, outcome: Outcome) -> tuple[Any, ...]:
     )
 
 
+@attrs.define(eq=False)
 class FleetRecorder:
     """Keeps the outcomes of one run: a `Recorder`, and the ``journal`` of a client."""
 
-    run_id: str | None = None  # what its events and log lines know the run by
-
-    def __init__(
-        self,
-        writer: OutcomeWriter,
-        ownership: Ownership,
-        *,
-        observer: StatisticsObserver,
-        statistics: str | None,
-        clock: Clock,
-    ) -> None:
-        self._writer = writer
-        self._ownership = ownership
-        self._observer = observer
-        self._statistics = statistics
-        self._clock = clock
-        self._statistics_at = 0.0
+    _writer: OutcomeWriter
+    _ownership: Ownership
+    _observer: StatisticsObserver
+    _statistics: str | None
+    _clock: Clock
+    _statistics_at: float = attrs.field(default=0.0, init=False)
+    # What its events and log lines know the run by.
+    run_id: str | None = attrs.field(default=None, init=False)
 
     def recording(self, *_: object, **__: object) -> FleetRecorder:
         return self

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
+from aiohubassoc._http.clock import Clock
 from aiohubassoc._http.events import METHODS
 from aiohubassoc.errors import (
     AioHubAssocError,
@@ -19,24 +23,23 @@ from aiohubassoc.errors import (
     OptionsError,
     RunStoppedError,
 )
+from aiohubassoc.fleet.ownership import OwnedRuns
+from aiohubassoc.fleet.portals import FleetPortal, FleetQuotas
 from aiohubassoc.fleet.recorder import FleetRecorder, OutcomeWriter
 from aiohubassoc.fleet.runs import RunEnding, RunState
 from aiohubassoc.journal.collector import StatisticsObserver
+from aiohubassoc.observer import Observer
 from aiohubassoc.pair import unchecked_pair
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator
 
     import psycopg
 
     from aiohubassoc._http.auth import TokenProvider
-    from aiohubassoc._http.clock import Clock
     from aiohubassoc.client import AssociationClient
-    from aiohubassoc.fleet.ownership import Owned, Ownership
-    from aiohubassoc.fleet.portals import FleetPortal
-    from aiohubassoc.fleet.quotas import FleetQuotas
+    from aiohubassoc.fleet.ownership import Ownership
     from aiohubassoc.models import Report
-    from aiohubassoc.observer import Observer
     from aiohubassoc.pair import Pair
 
 _PAGE: Final = 2000
@@ -46,30 +49,20 @@ _MOST_DOUBLINGS: Final = 10
 _LONGEST_DAY: Final = timedelta(hours=25)  # when clocks are set back
 
 
+@attrs.define(eq=False)
 class RunLinker:
     """Links runs of any number of portals, each in a task of its caller."""
 
-    def __init__(
-        self,
-        portals: Mapping[str, FleetPortal],
-        owned: Owned,
-        writer: OutcomeWriter,
-        quotas: FleetQuotas,
-        *,
-        observer: Observer | None,
-        clock: Clock,
-        drain_timeout: float,
-    ) -> None:
-        self._portals = portals
-        self._owned = owned
-        self._writer = writer
-        self._quotas = quotas
-        self._observer = observer
-        self._clock = clock
-        self._drain_timeout = drain_timeout
-        self._streams: set[Any] = set()
-        self._token_waits: set[Event] = set()
-        self._is_stopped = False
+    _portals: Mapping[str, FleetPortal]
+    _owned: OwnedRuns
+    _writer: OutcomeWriter
+    _quotas: FleetQuotas
+    _observer: Observer | None
+    _clock: Clock
+    _drain_timeout: float
+    _streams: set[Any] = attrs.field(factory=set, init=False)
+    _token_waits: set[Event] = attrs.field(factory=set, init=False)
+    _is_stopped: bool = attrs.field(default=False, init=False)
 
     def stop(self) -> None:
         """Stop all runs, now and to come, once their calls in flight have ended."""
@@ -94,11 +87,11 @@ class RunLinker:
         if token is None:
             return self._early_ending(ownership)
         options = row["options"]
-        observer = StatisticsObserver() if self._observer is None else RunObserver(self._observer)
+        observer, other = StatisticsObserver(), self._observer
         client = portal.make_client(
             _fence(token, ownership),
             shared_quota=self._quotas.for_portal(portal.name),
-            observer=observer,
+            observer=observer if other is None else RunObservers(observer, other),
             clock=self._clock,
         )
         limiter = client.batch_limiter if options["via"] == "batch" else client.limiter
@@ -250,22 +243,15 @@ async def _end_of_day(client: AssociationClient) -> datetime:
     return datetime.now(UTC) + timedelta(hours=1)
 
 
-class RunObserver(StatisticsObserver):
-    """A `StatisticsObserver` that passes each event on to another observer."""
+class RunObservers:
+    """Passes each event of a run on to several observers."""
 
-    def __init__(self, other: Observer) -> None:
-        super().__init__()
-        self.other = other
-
-
-def _passing_on(name: str) -> Callable[[RunObserver, object], None]:
-    def report(self: RunObserver, event: object) -> None:
-        getattr(super(RunObserver, self), name)(event)
-        if (method := getattr(self.other, name, None)) is not None:
-            method(event)
-
-    return report
+    def __init__(self, *observers: Observer) -> None:
+        for name in METHODS:
+            methods = [getattr(one, name) for one in observers if hasattr(one, name)]
+            setattr(self, name, partial(_report_to_all, methods))
 
 
-for _name in METHODS:
-    setattr(RunObserver, _name, _passing_on(_name))
+def _report_to_all(methods: Sequence[Callable[[object], None]], event: object) -> None:
+    for method in methods:
+        method(event)

@@ -14,12 +14,14 @@ from psycopg.rows import dict_row
 from aiohubassoc._run.source import Pairs, Source
 from aiohubassoc.errors import FleetError, OptionsError
 from aiohubassoc.fleet.database import (
+    DUPLICATE,
     check_version,
     connect,
     create_tables,
     defer_jobs,
     describe,
     fetch_one,
+    store_run,
     to_text,
 )
 from aiohubassoc.fleet.runs import (
@@ -33,7 +35,6 @@ from aiohubassoc.fleet.runs import (
     SubmittedInput,
     to_row,
 )
-from aiohubassoc.fleet.submission import DUPLICATE, store_run
 from aiohubassoc.journal.statistics import Statistics
 from aiohubassoc.models import Status
 from aiohubassoc.shared_quota.postgres_store import PostgresStore

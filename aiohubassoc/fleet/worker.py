@@ -15,14 +15,14 @@ from psycopg_pool import AsyncConnectionPool
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.errors import AioHubAssocError, FleetError, OptionsError
 from aiohubassoc.fleet.database import CONNECTION, QUEUE, TASK, check_version, connect
-from aiohubassoc.fleet.ownership import Owned, Reaper
-from aiohubassoc.fleet.quotas import FleetQuotas
+from aiohubassoc.fleet.ownership import OwnedRuns, Reaper
+from aiohubassoc.fleet.portals import FleetQuotas
 from aiohubassoc.fleet.recorder import OutcomeWriter
 from aiohubassoc.fleet.run_linker import RunLinker, continue_later
 from aiohubassoc.fleet.runs import RunEnding, RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from procrastinate import JobContext
 
@@ -55,6 +55,9 @@ class FleetWorker:
             transactions.
         observer: What every run reports to; None: nothing. See `Observer`.
         clock: For tests. None: the running event loop's.
+
+    Raises:
+        OptionsError: an argument that cannot work.
     """
 
     def __init__(
@@ -71,7 +74,7 @@ class FleetWorker:
         observer: Observer | None = None,
         clock: Clock | None = None,
     ) -> None:
-        check_worker(
+        _check(
             max_runs=max_runs,
             poll=poll,
             heartbeat=heartbeat,
@@ -101,7 +104,7 @@ class FleetWorker:
             kwargs={"autocommit": True, **CONNECTION},
         )
         self._clock = SystemClock() if clock is None else clock
-        self._owned = Owned(self._pool, dead_after / 2, self._clock)
+        self._owned = OwnedRuns(self._pool, dead_after / 2, self._clock)
         self._writer = OutcomeWriter(self._pool, self._clock)
         self._quotas = FleetQuotas(database)
         self._linker = RunLinker(
@@ -208,33 +211,15 @@ class FleetWorker:
                 await self._owned.end(ownership, ending)
 
 
-def check_worker(  # noqa: D417 -- see `FleetWorker`
-    *,
-    max_runs: int,
-    poll: float,
-    heartbeat: float,
-    dead_after: float,
-    drain_timeout: float,
-    name: Callable[[str], str] = str,
+def _check(
+    *, max_runs: int, poll: float, heartbeat: float, dead_after: float, drain_timeout: float
 ) -> None:
-    """
-    Return if a worker can work with these arguments.
-
-    Args:
-        name: Returns what messages call an argument.
-
-    Raises:
-        OptionsError: one of them cannot work.
-    """
     if max_runs < 1:
-        raise OptionsError(f"{name('max_runs')} must be 1 or more, not {max_runs}")
-    seconds = {"poll": poll, "heartbeat": heartbeat, "dead_after": dead_after}
-    for field, value in seconds.items():
+        raise OptionsError(f"max_runs must be 1 or more, not {max_runs}")
+    for name, value in (("poll", poll), ("heartbeat", heartbeat), ("dead_after", dead_after)):
         if not 0 < value < math.inf:
-            raise OptionsError(f"{name(field)} must be more than 0 seconds, not {value:g}")
+            raise OptionsError(f"{name} must be more than 0 seconds, not {value:g}")
     if not 0 <= drain_timeout < math.inf:
-        raise OptionsError(f"{name('drain_timeout')} must be 0 or more, not {drain_timeout:g}")
+        raise OptionsError(f"drain_timeout must be 0 or more, not {drain_timeout:g}")
     if not 2 * heartbeat < dead_after:
-        raise OptionsError(
-            f"{name('dead_after')} must be more than twice {name('heartbeat')}, not {dead_after:g}"
-        )
+        raise OptionsError(f"dead_after must be more than twice heartbeat, not {dead_after:g}")

@@ -22,53 +22,30 @@ _MOST_GAP: Final = 0.08
 
 @attrs.frozen
 class Column:
-    """
-    A column of a chart.
+    """A column of a chart."""
 
-    Attributes:
-        begin, end: In seconds.
-        values: The heights of its parts, by name, in units of the chart.
-        counts: The counts in it, by name.
-        paused: The share of its time in which calls were paused, 0 to 1.
-        quota: The quota in units of the chart; 0: not known.
-    """
-
-    begin: float
+    begin: float  # in seconds, as the end
     end: float
-    values: dict[str, float]
-    counts: dict[str, int]
-    paused: float
-    quota: float
+    values: dict[str, float]  # the heights of its parts, by name, in units of the chart
+    counts: dict[str, int]  # by name
+    paused: float  # the share of its time in which calls were paused, 0 to 1
+    quota: float  # in units of the chart; 0: not known
 
 
 @attrs.frozen
 class Chart:
-    """
-    A chart of stacked columns over time, 1 wide each and `HEIGHT` high.
+    """A chart of stacked columns over time, 1 wide each and `HEIGHT` high."""
 
-    Attributes:
-        columns: From left to right.
-        areas: For each series its name and its path, from the bottom up.
-        quota_line: The path of the quota; empty: not known.
-        pauses: For each column with a pause: its position, and the share of its time.
-        runs: The positions at which runs after the first begin.
-        ticks: The labels of the vertical axis, from the top down.
-        labels: The labels of the horizontal axis, in seconds.
-        window: The unit of the vertical axis is a count per this number of seconds.
-        highest: The height of the highest column.
-        quota: The highest quota of a column, in units of the chart; 0: not known.
-    """
-
-    columns: Sequence[Column]
-    areas: Sequence[tuple[str, str]]
-    quota_line: str
-    pauses: Sequence[tuple[int, float]]
-    runs: Sequence[float]
-    ticks: Sequence[float]
-    labels: Sequence[float]
-    window: float
-    highest: float
-    quota: float
+    columns: Sequence[Column]  # from left to right
+    areas: Sequence[tuple[str, str]]  # for each series its name and its path, from the bottom up
+    quota_line: str  # the path of the quota; empty: not known
+    pauses: Sequence[tuple[int, float]]  # the position of each column with a pause, and its share
+    runs: Sequence[float]  # the positions at which runs after the first begin
+    ticks: Sequence[float]  # the labels of the vertical axis, from the top down
+    labels: Sequence[float]  # the labels of the horizontal axis, in seconds
+    window: float  # the unit of the vertical axis is a count per this number of seconds
+    highest: float  # the height of the highest column
+    quota: float  # the highest quota of a column, in units of the chart; 0: not known
 
 
 def draw_pairs(statistics: Statistics) -> Chart | None:

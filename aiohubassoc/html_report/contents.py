@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc.html_report.advice import advise
+from aiohubassoc import __version__
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.journal.reader import Session
 from aiohubassoc.journal.report_reader import FailureGroup, ReportReader, RowWithoutPair
 from aiohubassoc.journal.schema import is_in_use
@@ -33,22 +34,14 @@ _MOST_EXAMPLES: Final = 10
 
 
 @attrs.frozen(kw_only=True)
-class Asked:
-    """
-    The input, the options and the portal of a run.
+class RunDescription:
+    """The input, the options and the portal of a run."""
 
-    Attributes:
-        portal: The host of HubSpot's API; empty: not known.
-        inputs: The names of the inputs; empty if a program supplied the pairs.
-        settings: The options of the run, each a name and a value.
-        input_rows: About how many rows the input has; None: not known.
-    """
-
-    portal: str = ""
+    portal: str = ""  # the host of HubSpot's API; empty: not known
     is_simulated: bool = False
-    inputs: tuple[str, ...] = ()
-    settings: tuple[tuple[str, str], ...] = ()
-    input_rows: int | None = None
+    inputs: tuple[str, ...] = ()  # their names; empty if a program supplied the pairs
+    settings: tuple[tuple[str, str], ...] = ()  # the options of the run, each a name and a value
+    input_rows: int | None = None  # about how many rows the input has; None: not known
 
 
 @attrs.frozen
@@ -91,14 +84,6 @@ class Outcomes:
 
 
 @attrs.frozen
-class Failure:
-    """Pairs that are not linked for the same reason, and what to do about them."""
-
-    group: FailureGroup
-    advice: str
-
-
-@attrs.frozen
 class VerificationResult:
     """The result of one verification."""
 
@@ -126,66 +111,42 @@ class VerificationResult:
 
 @attrs.frozen(kw_only=True)
 class ReadBack:
-    """
-    The contents of a report of links that were read back without a run folder.
+    """The contents of a report of links that were read back without a run folder."""
 
-    Attributes:
-        duplicates: Number of rows that repeat an earlier row.
-        rejected_rows: The first rejected rows: the place of each, and its problem.
-        stopped: Why the run ended early; None: it did not.
-        steps: What to do next: a sentence, and a command or an empty string.
-    """
-
-    asked: Asked
+    run: RunDescription
     result: VerificationResult
-    duplicates: int
+    duplicates: int  # rows that repeat an earlier row
     rejected: int
-    rejected_rows: Sequence[tuple[str, str]]
-    stopped: str | None
+    rejected_rows: Sequence[tuple[str, str]]  # the first: the place of each, and its problem
+    stopped: str | None  # why the run ended early; None: it did not
     seconds: float
     calls: int
-    version: str
-    made_at: datetime
-    steps: Sequence[tuple[str, str]] = ()
+    version: str = __version__
+    made_at: datetime = attrs.Factory(SystemClock().utc_now)
+    steps: Sequence[tuple[str, str]] = ()  # what to do next: a sentence, and a command or ""
 
 
 @attrs.frozen(kw_only=True)
 class Contents:
-    """
-    The contents of a report of a run folder.
+    """The contents of a report of a run folder."""
 
-    Attributes:
-        folder: The name of the run folder; None: it is temporary.
-        state: ``complete``, ``unfinished`` or ``running``.
-        is_read: Whether the input was read to its end.
-        types: The most frequent object types of the pairs.
-        failures: The pairs that are not linked, by reason, the most frequent first.
-        other_groups: The number of reasons that are left out.
-        statistics: Calls and outcomes over time; None: not known.
-        rejected: The first rejected rows.
-        verifications: The results of verifications, the latest first.
-        sessions: The latest runs of the folder.
-        place: Returns the name of a source and a line for messages.
-        steps: What to do next: a sentence, and a command or an empty string.
-    """
-
-    folder: str | None
-    state: str
-    is_read: bool
-    asked: Asked
-    types: Sequence[tuple[str, str]]
+    folder: str | None  # its name; None: it is temporary
+    state: str  # ``complete``, ``unfinished`` or ``running``
+    is_read: bool  # whether the input was read to its end
+    run: RunDescription
+    types: Sequence[tuple[str, str]]  # the most frequent object types of the pairs
     outcomes: Outcomes
-    failures: Sequence[Failure]
-    other_groups: int
-    statistics: Statistics | None
-    rejected: Sequence[RowWithoutPair]
-    verifications: Sequence[VerificationResult]
-    sessions: Sequence[Session]
+    failures: Sequence[FailureGroup]  # what is not linked, the most frequent reason first
+    other_groups: int  # how many reasons are left out
+    statistics: Statistics | None  # calls and outcomes over time; None: not known
+    rejected: Sequence[RowWithoutPair]  # the first of them
+    verifications: Sequence[VerificationResult]  # the latest first
+    sessions: Sequence[Session]  # the latest runs of the folder
     session_count: int
-    place: DescribePlace
-    version: str
-    made_at: datetime
-    steps: Sequence[tuple[str, str]] = ()
+    place: DescribePlace  # returns the name of a source and a line for messages
+    version: str = __version__
+    made_at: datetime = attrs.Factory(SystemClock().utc_now)
+    steps: Sequence[tuple[str, str]] = ()  # what to do next: a sentence, and a command or ""
 
     @property
     def stopped(self) -> str | None:
@@ -203,10 +164,8 @@ def read_contents(
     folder: Path,
     *,
     name: str | None,
-    asked: Asked,
+    run: RunDescription,
     place: DescribePlace,
-    version: str,
-    made_at: datetime,
 ) -> Contents:
     """
     Return the contents of a report of a run folder, which a run may be using.
@@ -231,12 +190,10 @@ def read_contents(
             folder=name,
             state="running" if is_in_use(folder) else state,
             is_read=is_read,
-            asked=asked,
+            run=run,
             types=reader.types(_MOST_TYPES),
             outcomes=outcomes,
-            failures=[
-                Failure(group, advise(group.status, group.category)) for group in failures.groups
-            ],
+            failures=failures.groups,
             other_groups=failures.other_groups,
             statistics=reader.statistics(),
             rejected=reader.rejected_rows(MOST_REJECTED),
@@ -246,8 +203,6 @@ def read_contents(
             sessions=sessions[-_MOST_SESSIONS:],
             session_count=len(sessions),
             place=place,
-            version=version,
-            made_at=made_at,
         )
 
 

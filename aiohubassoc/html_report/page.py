@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import tomllib
 import unicodedata
 from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from aiohubassoc.html_report.contents import Contents, ReadBack
+    from aiohubassoc.models import Status
 
 _TEMPLATES: Final = "templates"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -103,6 +106,7 @@ def _make_environment() -> Environment:
         "percent": _percent,
         "duration": _duration,
         "when": _when,
+        "advice": lambda group: advise(group.status, group.category),
     }
     return environment
 
@@ -159,6 +163,22 @@ def _when(instant: datetime | float) -> str:
     offset = local.strftime("%z")
     zone = "UTC" if offset == "+0000" else f"UTC{offset[:3]}:{offset[3:5]}"
     return f"{local:%Y-%m-%d %H:%M:%S} {zone}"
+
+
+def advise(status: Status, category: str) -> str:
+    """Return what to do about pairs of *status* and *category*, in a sentence or two."""
+    advice = _read_advice()
+    if category in advice["by_category"]:
+        return advice["by_category"][category]
+    for beginning, sentence in advice["by_beginning"].items():
+        if category.startswith(beginning):
+            return sentence
+    return advice["by_status"][status]
+
+
+@cache
+def _read_advice() -> dict[str, dict[str, str]]:
+    return tomllib.loads((files(__package__) / "advice.toml").read_text("utf-8"))
 
 
 # --- text from outside --------------------------------------------------------------------------

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from aiohubassoc.simulator import error_bodies
 from aiohubassoc.simulator.operations import find_types
-from aiohubassoc.simulator.responses import PortalResponse
+from aiohubassoc.simulator.responses import PortalResponse, iso_date
 from aiohubassoc.simulator.routing import AccountCall, ReadCall
-from aiohubassoc.simulator.success_bodies import iso_date
 
 if TYPE_CHECKING:
     from aiohubassoc.simulator.rate_limits import RateLimits

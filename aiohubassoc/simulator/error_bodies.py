@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiohubassoc.simulator.responses import HTML, Document, PortalResponse
+from aiohubassoc.simulator.responses import HTML, CallContext, Document, PortalResponse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from aiohubassoc.simulator.records import ObjectType, RecordRef
     from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import BatchErrors
-    from aiohubassoc.simulator.success_bodies import CallContext
 
 # An app and an account that do not exist.
 APP_ID = 1234567
@@ -206,10 +205,10 @@ _SHORT_PAGE = (
     "<center><h1>{title}</h1></center>\r\n<hr><center>cloudflare</center>\r\n"
     "</body>\r\n</html>\r\n"
 )
-_LONG_PAGE = (
+_TIMEOUT_PAGE = (
     '<!DOCTYPE html>\n<html class="no-js" lang="en-US">\n<head>\n'
-    "<title>api.hubapi.com | {status}: {title}</title>\n</head>\n<body>\n"
-    '<span class="code-label">Error code {status}</span>\n</body>\n</html>\n'
+    "<title>api.hubapi.com | 504: Gateway time-out</title>\n</head>\n<body>\n"
+    '<span class="code-label">Error code 504</span>\n</body>\n</html>\n'
 )
 _ROUTER_PAGE = (
     '<html>\n<head>\n<meta http-equiv="Content-Type" content="text/html;charset=utf-8"/>\n'
@@ -222,9 +221,8 @@ def short_page(status: int, title: str) -> PortalResponse:
     return _page(status, _SHORT_PAGE.format(title=f"{status} {title}"), _CLOUDFLARE_HTML)
 
 
-def long_page(status: int, title: str) -> PortalResponse:
-    """Return Cloudflare's page with the name of the site."""
-    return _page(status, _LONG_PAGE.format(status=status, title=title), _CLOUDFLARE_HTML)
+def gateway_timeout() -> PortalResponse:
+    return _page(504, _TIMEOUT_PAGE, _CLOUDFLARE_HTML)
 
 
 def cloudflare_rate_limited() -> PortalResponse:

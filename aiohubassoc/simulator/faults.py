@@ -234,7 +234,7 @@ def _replacements(plan: FaultPlan) -> dict[Fault, PortalResponse]:
         Fault.SERVER_ERROR_500: error_bodies.error_response(500, "internal error"),
         Fault.BAD_GATEWAY_HTML_502: error_bodies.short_page(502, "Bad Gateway"),
         Fault.UNAVAILABLE_503: PortalResponse(503),
-        Fault.GATEWAY_TIMEOUT_504: error_bodies.long_page(504, "Gateway time-out"),
+        Fault.GATEWAY_TIMEOUT_504: error_bodies.gateway_timeout(),
         Fault.CLOUDFLARE_524: error_bodies.short_page(524, "Origin Time-out"),
         Fault.PROBLEM_JSON_502: error_bodies.problem_json(plan.problem_retry_after),
         Fault.LOCKED_423: PortalResponse(423),

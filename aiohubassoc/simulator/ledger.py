@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiohubassoc.simulator.rate_limits import RollingWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from aiohubassoc.simulator.records import LinkedPair
     from aiohubassoc.simulator.routing import OperationKind
@@ -108,7 +108,6 @@ class PortalLedger:
         return errors / total if total else 0.0
 
     def open_request(self, *, is_batch: bool = False) -> None:
-        """Record that a request is in flight."""
         self.requests += 1
         self.open_requests += 1
         self.open_requests_peak = max(self.open_requests_peak, self.open_requests)
@@ -123,14 +122,8 @@ class PortalLedger:
             self._open_batches -= 1
 
     def record_connections(self, count: int) -> None:
-        """Record that *count* connections are open."""
         self.open_connections = count
         self.open_connections_peak = max(self.open_connections_peak, count)
-
-    def record_types(self, from_type: str, to_type: str) -> None:
-        """Record the names that a call uses for its object types."""
-        self.type_names[from_type] += 1
-        self.type_names[to_type] += 1
 
     def record_seen(self, now: float, *, is_batch: bool) -> None:
         """Record a request with a valid token."""
@@ -157,10 +150,6 @@ class PortalLedger:
         self.windows.extend([0] * (window + 1 - len(self.windows)))
         self.windows[window] += 1
 
-    def record_throttled(self, policy: str) -> None:
-        """Record a request that the rate limits refused."""
-        self.throttled[policy] += 1
-
     def record_response(self, now: float, status: int, fault: str | None) -> None:
         """Record the response to a request; *status* 0: none is sent. *fault* is what hit it."""
         if status:
@@ -170,19 +159,15 @@ class PortalLedger:
         if self._keep_arrivals:
             self.arrivals.append((now, fault or status))
 
-    def record_linked(self, pairs: Iterable[LinkedPair]) -> None:
-        """Record pairs that were linked, for the first time or not."""
-        for pair in pairs:
-            self.links_total += 1
-            if self._keep_links:
-                self.links[pair] += 1
+    def record_linked(self, pairs: Sequence[LinkedPair]) -> None:
+        self.links_total += len(pairs)
+        if self._keep_links:
+            self.links.update(pairs)
 
-    def record_refused(self, pairs: Iterable[LinkedPair]) -> None:
-        """Record pairs that were refused for their types, ids or records."""
-        for pair in pairs:
-            self.refused_total += 1
-            if self._keep_links:
-                self.refused[pair] += 1
+    def record_refused(self, pairs: Sequence[LinkedPair]) -> None:
+        self.refused_total += len(pairs)
+        if self._keep_links:
+            self.refused.update(pairs)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as JSON values; None where the settings keep no links."""

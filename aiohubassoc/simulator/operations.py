@@ -9,19 +9,17 @@ import attrs
 from aiohubassoc.simulator import error_bodies
 from aiohubassoc.simulator.error_bodies import BatchErrorBodies
 from aiohubassoc.simulator.records import LinkedPair, RecordRef
-from aiohubassoc.simulator.responses import PortalResponse
+from aiohubassoc.simulator.responses import PortalResponse, SuccessBodies
 from aiohubassoc.simulator.routing import NO_INPUT
-from aiohubassoc.simulator.success_bodies import SuccessBodies
 
 if TYPE_CHECKING:
     from typing import Any
 
     from aiohubassoc.simulator.records import LinkStore, ObjectType, ObjectTypes
-    from aiohubassoc.simulator.responses import Document
+    from aiohubassoc.simulator.responses import CallContext, Document
     from aiohubassoc.simulator.routing import BatchCall, Inputs, PutCall, ReadCall
     from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import PortalSettings
-    from aiohubassoc.simulator.success_bodies import CallContext
 
 # The share of responses to reads with ids as integers: the versions of HubSpot's schema differ.
 _INTEGERS = 0.5

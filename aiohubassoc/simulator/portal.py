@@ -21,7 +21,7 @@ from aiohubassoc.simulator.ledger import PortalLedger
 from aiohubassoc.simulator.operations import CallResult, LinkOperations
 from aiohubassoc.simulator.rate_limits import BATCH_IN_FLIGHT, TEN_SECONDLY_ROLLING, RateLimits
 from aiohubassoc.simulator.records import LinkStore, ObjectTypes
-from aiohubassoc.simulator.responses import Delivery, PortalResponse
+from aiohubassoc.simulator.responses import CallContext, Delivery, PortalResponse
 from aiohubassoc.simulator.routing import (
     AccountCall,
     BatchCall,
@@ -34,7 +34,6 @@ from aiohubassoc.simulator.routing import (
 )
 from aiohubassoc.simulator.seeded_random import SeededRandom
 from aiohubassoc.simulator.settings import PortalSettings
-from aiohubassoc.simulator.success_bodies import CallContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,14 +99,7 @@ class Portal:
         self._store.add_existing(pairs)
 
     def receive(self, method: str, raw_path: str, body: bytes = b"") -> PortalRequest:
-        """
-        Return the request, before it is counted.
-
-        Args:
-            method: The HTTP method.
-            raw_path: The path as in the request line.
-            body: Of a call that has inputs; ignored for any other call.
-        """
+        """Return the request, before it is counted; *raw_path* is that of the request line."""
         return self._requests.track(method, raw_path, body)
 
     def open(self, request: PortalRequest) -> None:
@@ -127,10 +119,8 @@ class Portal:
         """
         Count *request* and return the response to it; links are made here.
 
-        Args:
-            request: As `receive` returned it.
-            authorization: The header of this name. None: there was none.
-            now: The portal's clock, `PortalRequest.delay` after the arrival.
+        *authorization* is the header of this name, *now* the portal's clock, `PortalRequest.delay`
+        after the arrival.
         """
         response, fault = self._bare_response(request, authorization, now)
         is_silent = response.delivery in (Delivery.NEVER, Delivery.RESET)
@@ -171,7 +161,7 @@ class Portal:
         if not request.is_allowed:
             return error_bodies.method_not_allowed(call.method), None
         if not isinstance(call, AccountCall):
-            self.ledger.record_types(call.from_type, call.to_type)
+            self.ledger.type_names.update((call.from_type, call.to_type))
         if (error := self._account.error(authorization, call)) is not None:
             return error, None
         self.ledger.record_seen(now, is_batch=request.is_batch)
@@ -194,7 +184,7 @@ class Portal:
         return self._serve(request, inputs, context, fault)
 
     def _rate_limited(self, policy: str, request: PortalRequest, now: float) -> PortalResponse:
-        self.ledger.record_throttled(policy)
+        self.ledger.throttled[policy] += 1
         # HubSpot's name for that limit is not known.
         name = TEN_SECONDLY_ROLLING if policy == BATCH_IN_FLIGHT else policy
         if not self.settings.quota_retry_after:

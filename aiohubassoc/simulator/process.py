@@ -1,4 +1,9 @@
-"""Runs a portal in a separate process, so that it does not use the caller's event loop."""
+"""
+A portal in a separate process, so that it does not use the caller's event loop.
+
+Here are both ends of the portal's own paths, which the ledger does not count. They read the ledger,
+accept and revoke tokens, and add links.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +20,24 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from aiohubassoc.simulator import error_bodies
+from aiohubassoc.simulator.responses import PortalResponse
 from aiohubassoc.simulator.settings import PortalSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from aiohubassoc.simulator.fault_plan import ScriptedPair
+    from aiohubassoc.simulator.portal import Portal
 
+OWN_PATHS = "/_portal/"
+_OWN_METHODS = {
+    "ledger": ("GET",),
+    "links": ("GET", "POST"),
+    "arrivals": ("GET",),
+    "accept": ("POST",),
+    "revoke": ("POST",),
+}
 _TIMEOUT = 10.0  # seconds; a portal usually needs milliseconds
 _CHUNK = 5_000  # pairs in one body: aiohttp's server takes no more than 1 MiB
 
@@ -75,7 +91,7 @@ class PortalProcess:
         # Not urllib.request: it would use the environment's proxy for 127.0.0.1.
         connection = HTTPConnection(urlsplit(self.base_url).netloc, timeout=_TIMEOUT)
         with contextlib.closing(connection):
-            connection.request(method, f"/_portal/{page}", body)
+            connection.request(method, f"{OWN_PATHS}{page}", body)
             response = connection.getresponse()
             content = response.read()
         if response.status == HTTPStatus.BAD_REQUEST:
@@ -145,3 +161,64 @@ def _start(
         raise RuntimeError(f"the simulated portal did not start: exit code {child.wait()}")
     ready: dict[str, Any] = json.loads(line)
     return ready
+
+
+# --- in that process ---------------------------------------------------------------------------
+
+
+def respond_about(portal: Portal, method: str, path: str, body: bytes) -> PortalResponse:
+    """
+    Return the response to a request for one of the portal's own paths.
+
+    ``GET`` of ``ledger``, ``links`` and ``arrivals`` returns them as JSON. ``POST`` of
+    ``{"token": ...}`` to ``accept`` and ``revoke`` changes the tokens; ``POST`` of
+    ``{"links": [[from_type, from_id, to_type, to_id], ...]}`` to ``links`` adds links.
+    """
+    name = path.removeprefix(OWN_PATHS)
+    allowed = _OWN_METHODS.get(name)
+    if allowed is None:
+        return error_bodies.not_found()
+    if method not in allowed:
+        return error_bodies.method_not_allowed(",".join(allowed))
+    if method == "POST":
+        field = "links" if name == "links" else "token"
+        try:
+            given = json.loads(body)[field]
+        except (KeyError, TypeError, ValueError):
+            given = None
+        return _add_links(portal, given) if name == "links" else _change_token(portal, name, given)
+    ledger = portal.ledger
+    read = {"ledger": ledger.to_dict, "links": ledger.links_to_dict}
+    return _json(read[name]() if name in read else ledger.arrivals)
+
+
+def _change_token(portal: Portal, name: str, token: object) -> PortalResponse:
+    if not isinstance(token, str):
+        return _bad_request('the body must be {"token": "..."}')
+    (portal.accept if name == "accept" else portal.revoke)(token)
+    return _done()
+
+
+def _add_links(portal: Portal, links: object) -> PortalResponse:
+    if not isinstance(links, list) or not all(isinstance(pair, list) for pair in links):
+        return _bad_request(
+            'the body must be {"links": [["contacts", "1", "companies", "2"], ...]}'
+        )
+    try:
+        portal.add_links(map(tuple, links))
+    except ValueError as error:
+        return _bad_request(str(error))
+    return _done()
+
+
+def _json(content: Any, status: int = 200) -> PortalResponse:  # noqa: ANN401 -- any JSON
+    text = json.dumps(content)
+    return PortalResponse(status, text=text, from_hubspot=False, has_rate_headers=False)
+
+
+def _bad_request(message: str) -> PortalResponse:
+    return _json({"message": message}, status=400)
+
+
+def _done() -> PortalResponse:
+    return PortalResponse(204, from_hubspot=False, has_rate_headers=False)

@@ -32,41 +32,19 @@ class ObjectType(NamedTuple):
         return self.singular if self.custom else self.singular.upper()
 
 
-# HubSpot, Using object APIs, "Object type ID".
-_HUBSPOT_TYPES = (
-    ObjectType("appointments", "appointment", "0-421"),
-    ObjectType("calls", "call", "0-48"),
-    ObjectType("carts", "cart", "0-142"),
-    ObjectType("communications", "communication", "0-18"),
-    ObjectType("companies", "company", "0-2"),
-    ObjectType("contacts", "contact", "0-1"),
-    ObjectType("courses", "course", "0-410"),
-    ObjectType("deals", "deal", "0-3"),
-    ObjectType("discounts", "discount", "0-84"),
-    ObjectType("emails", "email", "0-49"),
-    ObjectType("feedback_submissions", "feedback_submission", "0-19"),
-    ObjectType("fees", "fee", "0-85"),
-    ObjectType("goal_targets", "goal_target", "0-74"),
-    ObjectType("invoices", "invoice", "0-53"),
-    ObjectType("leads", "lead", "0-136"),
-    ObjectType("line_items", "line_item", "0-8"),
-    ObjectType("listings", "listing", "0-420"),
-    ObjectType("marketing_events", "marketing_event", "0-54"),
-    ObjectType("meetings", "meeting", "0-47"),
-    ObjectType("notes", "note", "0-46"),
-    ObjectType("orders", "order", "0-123"),
-    ObjectType("payments", "payment", "0-101"),
-    ObjectType("postal_mail", "postal_mail", "0-116"),
-    ObjectType("products", "product", "0-7"),
-    ObjectType("projects", "project", "0-970"),
-    ObjectType("quotes", "quote", "0-14"),
-    ObjectType("services", "service", "0-162"),
-    ObjectType("subscriptions", "subscription", "0-69"),
-    ObjectType("tasks", "task", "0-27"),
-    ObjectType("taxes", "tax", "0-86"),
-    ObjectType("tickets", "ticket", "0-5"),
-    ObjectType("users", "user", "0-115"),
-)
+# Plural, singular and id. HubSpot, Using object APIs, "Object type ID".
+_HUBSPOT_TYPES = """
+    appointments appointment 0-421, calls call 0-48, carts cart 0-142,
+    communications communication 0-18, companies company 0-2, contacts contact 0-1,
+    courses course 0-410, deals deal 0-3, discounts discount 0-84, emails email 0-49,
+    feedback_submissions feedback_submission 0-19, fees fee 0-85, goal_targets goal_target 0-74,
+    invoices invoice 0-53, leads lead 0-136, line_items line_item 0-8, listings listing 0-420,
+    marketing_events marketing_event 0-54, meetings meeting 0-47, notes note 0-46,
+    orders order 0-123, payments payment 0-101, postal_mail postal_mail 0-116, products product 0-7,
+    projects project 0-970, quotes quote 0-14, services service 0-162,
+    subscriptions subscription 0-69, tasks task 0-27, taxes tax 0-86, tickets ticket 0-5,
+    users user 0-115
+"""
 
 
 class RecordRef(NamedTuple):
@@ -105,8 +83,11 @@ class ObjectTypes:
     """The object types of one portal, found by any of their names in any case."""
 
     def __init__(self, custom: Iterable[str] = ()) -> None:
-        custom_types = (ObjectType(name, name, name, custom=True) for name in custom)
-        self._types = (*_HUBSPOT_TYPES, *custom_types)
+        known = map(str.split, _HUBSPOT_TYPES.split(","))
+        self._types = (
+            *(ObjectType(plural, singular, type_id) for plural, singular, type_id in known),
+            *(ObjectType(name, name, name, custom=True) for name in custom),
+        )
         self._by_name = {
             name: kind for kind in self._types for name in (kind.name, kind.singular, kind.type_id)
         }
@@ -149,9 +130,6 @@ class LinkStore:
 
     A link has two directions, and a read of either finds it. The cost of a read is proportional to
     the number of links of its record.
-
-    Raises:
-        ValueError: the settings have impossible links, or links though none are kept.
     """
 
     def __init__(self, settings: PortalSettings, rng: SeededRandom, types: ObjectTypes) -> None:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import attrs
 from aiohttp import web
 
-from aiohubassoc.simulator import admin
 from aiohubassoc.simulator.portal import Portal
+from aiohubassoc.simulator.process import OWN_PATHS, respond_about
 from aiohubassoc.simulator.responses import Delivery, PortalResponse
 
 if TYPE_CHECKING:
@@ -180,8 +180,8 @@ class _PortalServer(web.Server):
         method, path = http_request.method, http_request.raw_path
         # The body of a PUT is ignored.
         body = await http_request.read() if method == "POST" else b""
-        if path.startswith(admin.PREFIX):
-            return _whole(admin.respond(self._portal, method, path, body))
+        if path.startswith(OWN_PATHS):
+            return _whole(respond_about(self._portal, method, path, body))
         request = self._portal.receive(method, path, body)
         self._portal.open(request)
         try:

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import ScopeCheck
-from aiohubassoc._account.check import make_check
-from aiohubassoc._account.replies import (
+from aiohubassoc._protocol.account_replies import (
     AssociationLimitsReply,
     DailyUsageReply,
     PortalReply,
@@ -25,6 +24,7 @@ from aiohubassoc._protocol.requests import (
     token_info,
 )
 from aiohubassoc._protocol.verdicts import AccountReply
+from aiohubassoc.account_check import make_check
 from aiohubassoc.options import ApiVersion
 
 FIELDS = [

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aiohubassoc import Outcome, Pair, Quota, Status, TransportError
-from aiohubassoc.cli import demo as demo_module
-from aiohubassoc.cli.demo import compare
+from aiohubassoc.cli import simulate
+from aiohubassoc.cli.simulate import compare
 from aiohubassoc.errors import InputError
 from tests.cli.conftest import write_pairs
 
@@ -30,8 +30,8 @@ def test_it_runs_and_agrees(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, portal_refuses: bool
 ) -> None:
     """Over a real socket, with a separate portal process; an early end is reported as such."""
-    monkeypatch.setattr(demo_module, "_EXAMPLE", write_pairs(tmp_path / "pairs.csv", 150))
-    monkeypatch.setattr(demo_module, "_QUOTA", Quota(150, 1.0))
+    monkeypatch.setattr(simulate, "_EXAMPLE", write_pairs(tmp_path / "pairs.csv", 150))
+    monkeypatch.setattr(simulate, "_QUOTA", Quota(150, 1.0))
     if portal_refuses:
         monkeypatch.setattr("aiohubassoc.cli.connection.AssociationClient", _with_wrong_token)
     result = command("demo")
@@ -54,8 +54,8 @@ def test_a_disagreement_is_told(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With exit code 1."""
-    monkeypatch.setattr(demo_module, "_EXAMPLE", write_pairs(tmp_path / "pairs.csv", 3))
-    monkeypatch.setattr(demo_module, "compare", lambda *_: ["a [b] disagrees"])
+    monkeypatch.setattr(simulate, "_EXAMPLE", write_pairs(tmp_path / "pairs.csv", 3))
+    monkeypatch.setattr(simulate, "compare", lambda *_: ["a [b] disagrees"])
     result = command("demo")
     assert result.code == 1
     assert "The portal disagrees: a [b] disagrees" in result.out
@@ -66,11 +66,11 @@ def test_an_installation_without_the_example(
     command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Exit code 2 and its name."""
-    monkeypatch.setattr(demo_module, "_EXAMPLE", tmp_path / "none.csv")
+    monkeypatch.setattr(simulate, "_EXAMPLE", tmp_path / "none.csv")
     result = command("demo")
     assert (result.code, "none.csv is missing" in result.err) == (2, True)
     with pytest.raises(InputError):
-        demo_module.demo()
+        simulate.demo()
 
 
 @pytest.mark.parametrize(

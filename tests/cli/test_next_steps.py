@@ -674,10 +674,10 @@ def test_the_demonstration_ends_with_commands(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That work as they are."""
-    from aiohubassoc.cli import demo  # noqa: PLC0415 -- what is patched
+    from aiohubassoc.cli import simulate  # noqa: PLC0415 -- what is patched
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(demo, "_EXAMPLE", write_pairs(tmp_path / "pairs.csv", 50))
+    monkeypatch.setattr(simulate, "_EXAMPLE", write_pairs(tmp_path / "pairs.csv", 50))
     lines = _lines_after(command("demo"), "Next:")
     assert len(lines) == 3
     for line in lines:

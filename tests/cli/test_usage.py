@@ -464,7 +464,7 @@ def test_ctrl_c_before_a_run(command: Command, monkeypatch: pytest.MonkeyPatch) 
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("aiohubassoc.cli.demo._find_example", interrupted)
+    monkeypatch.setattr("aiohubassoc.cli.simulate._find_example", interrupted)
     assert command("demo").code == 130
 
 

@@ -14,7 +14,7 @@ import pytest
 import aiohubassoc
 import aiohubassoc.simulator
 import aiohubassoc.testing
-from aiohubassoc._account.replies import _TYPES, find_scopes
+from aiohubassoc._protocol.account_replies import _TYPES, find_scopes
 from aiohubassoc.cli.app import make_app
 
 pytestmark = pytest.mark.looptime(False)
@@ -200,7 +200,7 @@ def test_the_table_of_scopes_is_that_of_the_program() -> None:
     page = (DOCS / "reference" / "scopes.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\w+) \| `([\d-]+)` \| (.*?) \| (.*?) \|$", page, re.MULTILINE)
     assert [(name, type_id) for name, type_id, _, _ in rows] == [
-        (name, type_id) for name, _, type_id in _TYPES
+        (name, type_id) for name, _, type_id in map(str.split, _TYPES.split(","))
     ]
     for name, _, write, read in rows:
         assert tuple(re.findall(r"`(.*?)`", write)) == find_scopes(name, "write")

@@ -7,10 +7,9 @@ from html.parser import HTMLParser
 from typing import Any
 
 from aiohubassoc.html_report.contents import (
-    Asked,
     Contents,
-    Failure,
     Outcomes,
+    RunDescription,
     VerificationResult,
 )
 from aiohubassoc.html_report.page import render
@@ -93,7 +92,7 @@ def contents(text: str = "words", **values: Any) -> Contents:
         "folder": text,
         "state": "unfinished",
         "is_read": False,
-        "asked": Asked(
+        "run": RunDescription(
             portal=text,
             inputs=(text, text),
             settings=(("Quota", text),),
@@ -102,7 +101,7 @@ def contents(text: str = "words", **values: Any) -> Contents:
         "types": [(text, text)],
         "outcomes": Outcomes(50, 1, 2, 3, 4, 5),
         "failures": [
-            Failure(FailureGroup(status, text, 3, (example, example)), "Send these again.")
+            FailureGroup(status, text, 3, (example, example))
             for status in (Status.PARTIAL, Status.FAILED, Status.UNPROCESSED)
         ],
         "other_groups": 2,

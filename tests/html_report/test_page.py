@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.html_report.contents import Asked, Outcomes
-from aiohubassoc.html_report.page import check_installed
+from aiohubassoc.html_report.contents import Outcomes, RunDescription
+from aiohubassoc.html_report.page import advise, check_installed
 from aiohubassoc.journal.reader import Session
+from aiohubassoc.models import Status
 from tests.html_report.conftest import NOON, Page, contents, page, statistics
 
 if TYPE_CHECKING:
@@ -161,15 +162,15 @@ def test_the_largest_page_is_small() -> None:
         failures=list(whole.failures)[:1] * 20,
         rejected=list(whole.rejected) * 20,
         sessions=list(whole.sessions) * 10,
-        asked=Asked(inputs=("\u202e" * 10_000,) * 1_000, portal="\u202e" * 10_000),
+        run=RunDescription(inputs=("\u202e" * 10_000,) * 1_000, portal="\u202e" * 10_000),
     )
     assert len(found.html.encode()) < 300_000
 
 
 def test_the_page_names_the_portal() -> None:
     """The portal's host; a simulated one is named first of all."""
-    assert "api.hubapi.com" in page(asked=Asked(portal="api.hubapi.com")).text
-    simulated = page(asked=Asked(is_simulated=True)).text
+    assert "api.hubapi.com" in page(run=RunDescription(portal="api.hubapi.com")).text
+    simulated = page(run=RunDescription(is_simulated=True)).text
     assert "Simulated portal: nothing was sent to HubSpot." in simulated
     assert "Simulated portal" not in _bare().text
 
@@ -222,7 +223,7 @@ def test_every_part_of_the_bar_can_be_seen() -> None:
         ({}, "rejected rows of the input"),
         ({}, "0 rows repeat an earlier one. 5 rows hold no pair"),
         ({}, "935 rows of the input are not read yet"),
-        ({"asked": Asked()}, "pairs of a program"),
+        ({"run": RunDescription()}, "pairs of a program"),
     ],
 )
 def test_known_values_are_shown(values: dict[str, Any], said: str) -> None:
@@ -263,3 +264,18 @@ def test_without_jinja2_the_error_says_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(OptionsError, match=r"'aiohubassoc\[report\]' \(in a clone: pip"):
         check_installed()
+
+
+@pytest.mark.parametrize(
+    ("status", "category", "beginning"),
+    [
+        (Status.FAILED, "CONFLICT", "Another change was made"),
+        (Status.FAILED, "HTTP_503", "HubSpot failed with an internal error"),
+        (Status.FAILED, "A_NEW_ONE", "Read HubSpot's message"),
+        (Status.PARTIAL, "A_NEW_ONE", "HubSpot made the link"),
+        (Status.UNPROCESSED, "", "These pairs are still to be sent"),
+    ],
+)
+def test_what_to_do(status: Status, category: str, beginning: str) -> None:
+    """By the category, else by how it begins, else by the status."""
+    assert advise(status, category).startswith(beginning)

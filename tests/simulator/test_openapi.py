@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 import yaml
 
-from aiohubassoc.simulator import PortalSettings, admin
+from aiohubassoc.simulator import PortalSettings
 from aiohubassoc.simulator.error_bodies import rate_limited
+from aiohubassoc.simulator.process import OWN_PATHS, respond_about
 from aiohubassoc.simulator.records import ObjectTypes
 from aiohubassoc.simulator.routing import AccountCall, BatchCall, ReadCall, parse_path
 from aiohubassoc.simulator.settings import AccountCallName
@@ -35,7 +36,7 @@ VALUES = {
 def operations(*, of_portal: bool) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield the path, the method and the description of each."""
     for path, item in DOCUMENT["paths"].items():
-        if path.startswith(admin.PREFIX) is of_portal:
+        if path.startswith(OWN_PATHS) is of_portal:
             for method in METHODS & set(item):
                 yield path, method.upper(), item[method]
 
@@ -61,7 +62,7 @@ def test_every_path_of_the_portal_is_one_of_the_simulator() -> None:
     for path, method, _ in operations(of_portal=True):
         allowed.setdefault(path, set()).add(method)
     for path, methods in allowed.items():
-        wrong = admin.respond(make_portal(), "DELETE", path, b"")
+        wrong = respond_about(make_portal(), "DELETE", path, b"")
         assert wrong.status == 405
         assert wrong.headers["Allow"] == f"{','.join(sorted(methods))},OPTIONS"
 

@@ -135,27 +135,14 @@ Access: TypeAlias = Literal["write", "read"]
 _ACCESSES: Final[tuple[Access, ...]] = ("write", "read")
 _CUSTOM: Final = re.compile(r"2-\d+|p\d+_\w+", re.ASCII)
 # Name, singular and id of a type: what the middle of its scope is called.
-_TYPES: Final = (
-    ("appointments", "appointment", "0-421"),
-    ("carts", "cart", "0-142"),
-    ("companies", "company", "0-2"),
-    ("contacts", "contact", "0-1"),
-    ("courses", "course", "0-410"),
-    ("deals", "deal", "0-3"),
-    ("invoices", "invoice", "0-53"),
-    ("leads", "lead", "0-136"),
-    ("line_items", "line_item", "0-8"),
-    ("listings", "listing", "0-420"),
-    ("marketing_events", "marketing_event", "0-54"),
-    ("orders", "order", "0-123"),
-    ("products", "product", "0-7"),
-    ("projects", "project", "0-970"),
-    ("quotes", "quote", "0-14"),
-    ("services", "service", "0-162"),
-    ("subscriptions", "subscription", "0-69"),
-    ("tickets", "ticket", "0-5"),
-)
-_BY_NAME: Final = {name: names[0] for names in _TYPES for name in names}
+_TYPES: Final = """
+    appointments appointment 0-421, carts cart 0-142, companies company 0-2, contacts contact 0-1,
+    courses course 0-410, deals deal 0-3, invoices invoice 0-53, leads lead 0-136,
+    line_items line_item 0-8, listings listing 0-420, marketing_events marketing_event 0-54,
+    orders order 0-123, products product 0-7, projects project 0-970, quotes quote 0-14,
+    services service 0-162, subscriptions subscription 0-69, tickets ticket 0-5
+"""
+_BY_NAME: Final = {name: names.split()[0] for names in _TYPES.split(",") for name in names.split()}
 
 
 def find_scopes(object_type: str, access: Access) -> tuple[str, ...]:

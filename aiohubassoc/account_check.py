@@ -6,7 +6,10 @@ from datetime import timezone
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from aiohubassoc import errors
-from aiohubassoc._account.replies import (
+from aiohubassoc._http.call_outcome import to_error
+from aiohubassoc._http.sender import Call
+from aiohubassoc._protocol import codec, headers as _headers
+from aiohubassoc._protocol.account_replies import (
     AssociationLimitsReply,
     DailyUsageReply,
     PortalReply,
@@ -14,9 +17,6 @@ from aiohubassoc._account.replies import (
     find_scopes,
     parse_scopes,
 )
-from aiohubassoc._http.call_outcome import to_error
-from aiohubassoc._http.sender import Call
-from aiohubassoc._protocol import codec, headers as _headers
 from aiohubassoc._protocol.links import encode_records
 from aiohubassoc._protocol.requests import (
     AccountRequest,
@@ -59,6 +59,7 @@ _ABOUT_RECORDS: Final = (errors.NotFoundError, errors.ValidationError)
 
 
 def make_check(responses: Responses, base_url: str, types: tuple[str, str]) -> AccountCheck:
+    """Return what *responses* say of the account, the token and two object types."""
     portal = PortalReply.from_reply(_body(responses, "details"))
     usage = DailyUsageReply.from_reply(_body(responses, "usage"))
     limits = AssociationLimitsReply.from_reply(_body(responses, "limits"))

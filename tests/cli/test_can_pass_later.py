@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aiohubassoc.cli.hints import can_pass_later
 from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
@@ -19,7 +20,6 @@ from aiohubassoc.errors import (
     UnconfirmedError,
     ValidationError,
 )
-from aiohubassoc.html_report.advice import can_pass_later
 
 
 def _api(cls: type[ApiError], status: int, category: str | None = None) -> ApiError:

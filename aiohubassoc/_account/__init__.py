@@ -1,1 +1,0 @@
-"""What HubSpot reports about an account before a run."""
