@@ -20,6 +20,7 @@ from aiohubassoc import (
     Observer,
     OptionsError,
     Outcome,
+    OutcomeStream,
     Pair,
     Quota,
     Report,
@@ -35,8 +36,10 @@ from aiohubassoc import (
 )
 from aiohubassoc._http.events import parse_portal
 from aiohubassoc._http.failures import NoResponse
+from aiohubassoc.testing import FakeClock
 from tests.conftest import settle
 from tests.fakes.portal import FakePortal, client_of, pairs_of
+from tests.fakes.recorder import FakeJournal, FakeRecorder
 from tests.fakes.transport import error
 
 if TYPE_CHECKING:
@@ -421,6 +424,46 @@ async def test_what_is_no_exception_ends_nothing_either(
     async with client_of(FakePortal(), observer=observer) as client:
         report = await client.link_all([*pairs_of(3), *pairs_of(3)], via=via)
     assert (6, 6, None) == (report.total, report.linked, report.stopped)
+
+
+@pytest.mark.parametrize("is_recorded", [False, True])
+@pytest.mark.parametrize("via", ["put", "batch"])
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt])
+def test_an_observer_that_ends_the_program_loses_no_outcome(
+    raised: type[BaseException], via: Literal["put", "batch"], is_recorded: bool
+) -> None:
+    """The event loop ends at its next turn; what was read has an outcome by then."""
+    seen = []
+
+    class Exiting:
+        def outcome(self, outcome: object) -> None:
+            seen.append(outcome)
+            if len(seen) == 5:
+                raise raised
+
+    observer: Any = Exiting()
+    journal: Any = FakeJournal(FakeRecorder()) if is_recorded else None
+    outcomes: list[Outcome] = []
+    reports: list[Report] = []
+
+    async def take(stream: OutcomeStream) -> None:
+        async for one in stream:
+            outcomes.append(one)  # noqa: PERF401 -- until it is cancelled
+
+    async def run() -> None:
+        async with client_of(FakePortal(), clock=FakeClock(), observer=observer) as client:
+            stream = client.link_each(pairs_of(40), via=via, journal=journal, drain_timeout=0.0)
+            reports.append(stream.report)
+            try:
+                async with stream:
+                    await take(stream)
+            finally:
+                await take(stream)
+
+    with pytest.raises(raised):
+        asyncio.run(run())
+    assert reports[0].total == len(seen) == len(outcomes) >= 5
+    assert {one.index for one in outcomes} == set(range(len(outcomes)))
 
 
 @pytest.mark.parametrize("name", ["run_started", "run_finished", "response", "outcome"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
@@ -136,8 +137,9 @@ class Events:
         def call(event: object) -> None:
             try:
                 method(event)
-            except (KeyboardInterrupt, SystemExit):
-                raise
+            except (KeyboardInterrupt, SystemExit) as error:
+                # Raised here, it would cut off what is being reported, and lose outcomes.
+                asyncio.get_running_loop().call_soon(_raise, error)
             except BaseException:  # noqa: BLE001 -- code of the caller: no outcome is lost by it
                 self._log_raised(observer, name)
 
@@ -156,6 +158,10 @@ class Events:
             extra=make_extra(None),
             exc_info=True,
         )
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def _correlation_id(response: Response, verdict: Verdict) -> str | None:

@@ -300,11 +300,14 @@ class Run(Generic[ResultT]):
 
     def fail(self, error: BaseException) -> None:
         """Stop because code of the caller failed. Its error is raised once all is reported."""
+        cause = error
+        if not isinstance(cause, AioHubAssocError):
+            cause = RunStoppedError(f"{type(error).__name__}: {text_of(error)}")
+        if isinstance(error, StopAsyncIteration):  # unchanged, it would end the caller's loop
+            cause.__cause__, error = error, cause
         self._failure = self._failure or error
         self._has_failed = True
-        if not isinstance(error, AioHubAssocError):
-            error = RunStoppedError(f"{type(error).__name__}: {text_of(error)}")
-        self.stop(error)
+        self.stop(cause)
 
     # --- what calls report (a `CallObserver`) ----------------------------------------------------
 

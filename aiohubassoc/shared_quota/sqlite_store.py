@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _LOOK_EVERY: Final = 0.0005
 _LOCKED_FOR: Final = 1.0
 _ATTEMPTS: Final = 3
+_creating: Final = threading.Lock()  # else a client may open the file while another one makes it
 _READ: Final = "select {} from aiohubassoc_quota where name = ? and kind = ?"
 _WRITE: Final = "insert or replace into aiohubassoc_quota values (?, ?, ?, ?, ?)"
 
@@ -68,10 +70,11 @@ class SqliteStore:
             raise PermanentStoreError(
                 f"there is no folder {folder}. An absolute path has four slashes: sqlite:////..."
             )
+        if self._path.is_dir():
+            raise PermanentStoreError(f"{self._path} is a directory, not a file")
         db: sqlite3.Connection | None = None
         try:
-            # Readable to its owner only, as SQLite's other files then are.
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            _create_private(self._path)
             db = sqlite3.connect(
                 self._path, isolation_level=None, check_same_thread=False, timeout=_LOCKED_FOR
             )
@@ -164,6 +167,14 @@ def _read(
     if list(map(type, found)) != [int, str, bytes]:  # SQLite keeps any value in any column
         raise PermanentStoreError(f"{NOT_OURS}: its row {name!r} holds other values")
     return StoredState(*found)
+
+
+def _create_private(path: Path) -> None:
+    """Make a file that only its owner can read, as SQLite's other files then are."""
+    # To close a file drops all locks that this process has on it (POSIX). So one that exists, and
+    # that another client may use, is not opened.
+    with _creating, suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _begin(db: sqlite3.Connection) -> None:

@@ -124,6 +124,33 @@ async def test_a_cancelled_error_out_of_the_input_is_a_failure_of_it(verb: str) 
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
+async def test_an_error_of_the_input_does_not_look_like_the_end_of_the_outcomes(verb: str) -> None:
+    """StopAsyncIteration out of a sync input would end the caller's loop without a word."""
+
+    class Broken:
+        def __init__(self) -> None:
+            self._pairs = iter(pairs_of(7))
+
+        def __iter__(self) -> Broken:
+            return self
+
+        def __next__(self) -> Pair:
+            for pair in self._pairs:
+                return pair
+            raise StopAsyncIteration
+
+    async with client_of(FakePortal()) as client:
+        stream = client.link_each(Broken(), **VERBS[verb])
+        reported = []
+        with pytest.raises(RunStoppedError, match="StopAsyncIteration"):
+            async with stream as outcomes:
+                async for outcome in outcomes:
+                    reported.append(outcome)  # noqa: PERF401 -- until it raises
+    assert 7 == len(reported) == stream.report.total
+    assert not stream.report.input_complete
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
 @pytest.mark.parametrize("how", ["left", "cut off"])
 async def test_an_input_that_ends_because_it_is_cancelled_was_not_read_to_its_end(
     verb: str, how: str

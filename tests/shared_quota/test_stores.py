@@ -258,6 +258,28 @@ def test_a_file_that_is_removed_in_use_is_an_error(tmp_path: Path, *, replace: b
     store.close()
 
 
+def test_clients_of_one_process_keep_sharing_when_another_process_ends(tmp_path: Path) -> None:
+    """It would remove SQLite's log if a second client of this process had dropped the locks."""
+    first, second = (SqliteStore(str(tmp_path / "quota.db")) for _ in range(2))
+    for store in (first, second):
+        store.open()
+        store.update("a", "single", add_one)
+    script = """
+import sys
+from aiohubassoc.shared_quota.sqlite_store import SqliteStore
+store = SqliteStore(sys.argv[1])
+store.open()
+store.update("a", "single", lambda transaction: str(1 + int(transaction.row.state)).encode())
+store.close()
+"""
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", script, str(tmp_path / "quota.db")], check=True)
+        first.update("a", "single", add_one)
+    assert read(second, "a") == 6
+    for store in (first, second):
+        store.close()
+
+
 def test_a_folder_instead_of_a_file_is_an_error(tmp_path: Path) -> None:
     """With the system's reason."""
     with pytest.raises(PermanentStoreError, match="directory"):
