@@ -213,7 +213,11 @@ def _check(
         "--log-file": output.log_file,
     }
     check_outputs(
-        files, inputs=command.files, token_file=call.token.token_file, folder=call.folder.run
+        files,
+        inputs=command.files,
+        token_file=call.token.token_file,
+        folder=call.folder.run,
+        shared_quota=command.pace.shared_quota,
     )
     call.token.check(command.files if reads_input else ())
     if call.limit is not None and call.limit < 1:
