@@ -255,7 +255,7 @@ _CELL_TEXT = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "
 @given(
     st.lists(
         st.tuples(
-            st.integers(0, 10**15 - 1) | st.integers(0, 10**20 - 1).map(str),
+            st.integers(1, 10**15 - 1) | st.integers(1, 10**20 - 1).map(str),
             st.integers(1, 10**20 - 1),
             st.none() | _CELL_TEXT.filter(lambda text: not text.startswith(("=", "#"))),
         ),

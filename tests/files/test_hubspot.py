@@ -90,14 +90,14 @@ def test_a_row_with_one_bad_id(tmp_path: Path, row: str, reported: str) -> None:
     assert reported in bad
 
 
-@given(st.lists(st.lists(st.integers(0, 10**20 - 1), max_size=4), max_size=5))
+@given(st.lists(st.lists(st.integers(1, 10**20 - 1), max_size=4), max_size=5))
 def test_every_id_of_every_cell(tmp_path_factory: Any, cells: list[list[int]]) -> None:
     """There are as many pairs as ids, in the same order."""
-    lines = "".join(f"{n},{';'.join(map(str, ids))}\n" for n, ids in enumerate(cells))
+    lines = "".join(f"{n},{';'.join(map(str, ids))}\n" for n, ids in enumerate(cells, 1))
     path = file_of(
         tmp_path_factory.getbasetemp(), f"Record ID,Associated Deal IDs\n{lines}", "any.csv"
     )
-    assert [Pair("contacts", n, "deals", one) for n, ids in enumerate(cells) for one in ids] == [
+    assert [Pair("contacts", n, "deals", one) for n, ids in enumerate(cells, 1) for one in ids] == [
         pair for _, pair in rows_of(path, **FROM_ALONE)
     ]
 

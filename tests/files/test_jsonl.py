@@ -123,7 +123,7 @@ def test_a_file_without_a_good_object(tmp_path: Path) -> None:
         assert list(range(1, 1501)) == [record.line for record, pair in table if pair is None]
 
 
-_IDS = st.integers(0, 10**20 - 1)
+_IDS = st.integers(1, 10**20 - 1)
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
