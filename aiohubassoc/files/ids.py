@@ -253,7 +253,8 @@ _NOT_AVAILABLE: Final = _words("""
 _PLACEHOLDERS: Final = _words("""
     na n/a n.a. n.a n/d n.d. nd n/v n/s nan nat none null nil undefined undef void empty blank
     missing unknown unassigned nothing tbd tba tbc todo default \\n k.a. k.a keine leer unbekannt
-    -nan s/o s.o. n.v. n.v n.b. n.b vide aucun aucune inconnu vacío vacio ninguno ninguna desconocido vuoto nessuno nessuna
+    vide aucun aucune inconnu vacío vacio ninguno ninguna desconocido vuoto nessuno nessuna
+    -nan s/o s.o. n.v. n.v n.b. n.b
     sconosciuto vazio nenhum nenhuma leeg geen onbekend tom ingen okänd brak pusty nieznany нет
     пусто неизвестно yok boş 无 なし 없음 値なし 无值 無值
 """) | _phrases("""

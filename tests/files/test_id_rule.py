@@ -85,7 +85,7 @@ def test_what_is_no_id_is_called_by_its_name(tmp_path: Path, text: str, kind: Ce
 
 @pytest.mark.parametrize("value", ["0", "000", "'0", '="0"', " 0", 0, 0.0, -0.0])
 def test_zero_is_no_id(tmp_path: Path, value: object) -> None:
-    """HubSpot counts from 1: programs write 0 for nothing. Any text may be an id if that is said."""
+    """HubSpot counts from 1, and programs write 0 for nothing."""
     path = file_of(tmp_path, json.dumps({"from_id": 1, "to_id": value}) + "\n", "x.jsonl")
     assert {1: "to_id is '0', a placeholder for nothing"} == problems_of(path)
     assert [("1", "0")] == ids_of(path, any_id=True)
