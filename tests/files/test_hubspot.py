@@ -46,11 +46,13 @@ def _pairs(folder: Path, content: str, **options: Any) -> list[str]:
         ("Associated Ticket IDs", "tickets"),
         ("Associated Company ID", "companies"),
         (" associated company ids ", "companies"),
+        ("Associated  Company\u00a0IDs", "companies"),
+        ("Associated Company IDs  (Primary)\u200b", "companies"),
     ],
 )
 def test_the_columns_of_an_export(tmp_path: Path, column: str, object_type: str) -> None:
     """The exported record is linked to those in its column of ids, which names their type."""
-    content = f"Record ID,Name,{column}\n1,x,2\n3,y,4\n"
+    content = f"Record\u00a0 ID,Name,{column}\n1,x,2\n3,y,4\n"
     assert [f"contacts:1 -> {object_type}:2", f"contacts:3 -> {object_type}:4"] == _pairs(
         tmp_path, content
     )
