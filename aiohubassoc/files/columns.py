@@ -6,7 +6,6 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
@@ -28,9 +27,13 @@ OTHER_DELIMITERS: Final = {
     "|": "bars: give --delimiter '|'",
     ",": "commas: give --delimiter ','",
 }
-_MOST_CHARS: Final = 200
+_MOST_CHARS: Final = 10_000
 # Columns that ask for a label, which HubSpot's default associations do not have.
 _LABELS: Final = re.compile(r"labels?|types|association ?(labels?|types?|type ?id|category)")
+
+
+def _clean_names(columns: Iterable[str]) -> list[str]:
+    return [clean_name(column) for column in columns]
 
 
 class MissingColumnsError(InputError):
@@ -52,7 +55,7 @@ class Header:
         unit, delimiter, hint: As of `TableReader`.
     """
 
-    cells: Sequence[str] = attrs.field(converter=lambda cells: [*map(clean_name, cells)])
+    cells: list[str] = attrs.field(converter=_clean_names)
     table: str
     unit: str = "line"
     delimiter: str | None = None
@@ -123,7 +126,7 @@ class End:
 def possible_delimiters(line: str) -> dict[str, str]:
     """Return what may separate the columns of a header, and what to do about each."""
     found = dict(OTHER_DELIMITERS)
-    for char in islice(dict.fromkeys(line), _MOST_CHARS):
+    for char in dict.fromkeys(line if len(line) <= _MOST_CHARS else ""):
         if not char.isalnum() and char not in "_\"'\r\n":
             typed = shlex.quote(char) if char.isprintable() else f"${char!r}"
             found.setdefault(char, f"{char!r}: give --delimiter {typed}")
