@@ -245,7 +245,8 @@ def _connect(
 def _find_steps(
     run: LinkRun, code: int, call: run_folder.LinkCall, *, needs_input: bool
 ) -> list[str]:
-    if not run.began or (code == ExitCode.ALL_LINKED and not run.report.is_limited):
+    is_done = code == ExitCode.ALL_LINKED and not run.report.is_limited
+    if not run.began or (is_done and call.output.failures is None):
         return []
     from aiohubassoc.cli.hints import after_link  # noqa: PLC0415 -- only where there are any
 

@@ -117,6 +117,7 @@ class _RowReport:
         input_rows: About how many rows the input has; None if that is not known.
         is_limited: Whether the run ended at its limit, before the end of the input.
         signal: The number of the signal that ended the run; None if none did.
+        quota_rate: How many pairs a second the quota allows; None if no quota counts pairs.
     """
 
     portal: str = ""
@@ -134,6 +135,7 @@ class _RowReport:
     signal: int | None = None
     rows_written: int = 0
     seconds: float = 0.0
+    quota_rate: float | None = None
 
     @property
     def done(self) -> int:
