@@ -94,15 +94,9 @@ def after_link(
         written = failures if report.rows_written else None
         found = after_failures(folder, left, command, call.token, written=written)
         steps += [f"{sentence}: {command}" for sentence, command in found]
-    if failures is not None and report.rows_written:
-        rows = plural(report.rows_written, "row")
-        if report.input_complete:
-            steps.append(f"Wrote {rows} to {failures}, each with its reason")
-            where = list_portal(command, call.token)
-            steps.append(how_to_link(failures, command.input, where, corrected=left.need_changes))
-        else:
-            steps.append(f"{failures} has only the {rows} of those read that are not linked")
-    elif folder is None and failures is None and left:
+    if failures is not None:
+        steps += _name_failures_file(failures, report, command, call, left)
+    elif folder is None and left:
         steps.append("To write rows that fail to a file: the same command with --failures FILE")
     return steps
 
@@ -115,6 +109,22 @@ def can_pass_later(category: str, message: str) -> bool:
     """
     status = _STATUS.match(message)
     return category in _PASSES_LATER or (status is not None and passes_later(int(status[1])))
+
+
+def _name_failures_file(
+    path: str, report: LinkReport, command: Command, call: LinkCall, left: FailureCounts
+) -> list[str]:
+    if not report.rows_written:
+        is_written = report.storage_problem is None
+        return [f"Wrote 0 rows to {path}: nothing failed or was rejected"] if is_written else []
+    rows = plural(report.rows_written, "row")
+    if not report.input_complete:
+        return [f"{path} has only the {rows} of those read that are not linked"]
+    where = list_portal(command, call.token)
+    return [
+        f"Wrote {rows} to {path}, each with its reason",
+        how_to_link(path, command.input, where, corrected=left.need_changes),
+    ]
 
 
 @attrs.frozen

@@ -210,7 +210,11 @@ def _check(
         "--log-file": output.log_file,
     }
     check_outputs(
-        files, inputs=command.files, token_file=call.token.token_file, folder=call.folder.run
+        files,
+        inputs=command.files,
+        token_file=call.token.token_file,
+        folder=call.folder.run,
+        shared_quota=command.pace.shared_quota,
     )
     call.token.check(command.files if reads_input else ())
     if call.limit is not None and call.limit < 1:
@@ -238,7 +242,8 @@ def _connect(
 def _find_steps(
     run: LinkRun, code: int, call: run_folder.LinkCall, *, needs_input: bool
 ) -> list[str]:
-    if not run.began or (code == ExitCode.ALL_LINKED and not run.report.is_limited):
+    is_done = code == ExitCode.ALL_LINKED and not run.report.is_limited
+    if not run.began or (is_done and call.output.failures is None):
         return []
     from aiohubassoc.cli.hints import after_link  # noqa: PLC0415 -- only where there are any
 

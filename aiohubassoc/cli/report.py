@@ -125,6 +125,7 @@ class _RowReport:
     signal: int | None = None  # the number of the signal that ended the run
     rows_written: int = 0
     seconds: float = 0.0
+    quota_rate: float | None = None  # pairs a second; None: no quota counts pairs
 
     @property
     def done(self) -> int:

@@ -214,6 +214,8 @@ class Runner(ABC):
                         await asyncio.wait({progress})
         finally:
             self._report.seconds = clock.now() - began
+            if not self.is_batch:
+                self._report.quota_rate = client.limiter.quota.rate_per_second
             self._report.input_complete = source.is_at_end
             source.restore_counts()
         if self._report.is_limited and self._report.input_rows is None:

@@ -19,6 +19,7 @@ from aiohubassoc.files.byte_source import file_identity
 from aiohubassoc.files.results import check_file_name, check_results_format, open_results
 from aiohubassoc.journal.schema import DATABASE, LOCK
 from aiohubassoc.models import Status
+from aiohubassoc.shared_quota.quota import SQLITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
 
 _Line: TypeAlias = dict[str, Any]
+# SQLite, "Database File Format", 1.3: how each database begins.
+_DATABASE_MAGIC: Final = b"SQLite format 3\0"
 _BEHIND_ALL: Final = (sys.maxsize, 0)
 
 
@@ -163,6 +166,7 @@ def check_outputs(
     inputs: Sequence[str],
     token_file: str | None = None,
     folder: str | None = None,
+    shared_quota: str | None = None,
 ) -> None:
     """
     Refuse to overwrite files that are needed, and to write two outputs to one file.
@@ -175,7 +179,9 @@ def check_outputs(
         check_output(option, path, inputs=inputs, token_file=token_file, folder=folder)
         if _is_standard_output(path, appends=option == "--log-file"):
             raise OptionsError(f"{option} {path} and standard output are the same file: name two")
-    for (option, path), (other, second) in itertools.combinations(given, 2):
+    store = (shared_quota or "").partition(SQLITE)[2]  # which may not be there yet
+    named = [*given, *([("--shared-quota", store)] if store else [])]
+    for (option, path), (other, second) in itertools.combinations(named, 2):
         if _are_one(path, second):
             raise OptionsError(f"{option} {path} and {other} {second} are the same file: name two")
     if (report := outputs.get("--report")) is not None:
@@ -201,6 +207,11 @@ def check_output(
     for file, what in kept:
         if file is not None and _is_same_file(file, path):
             raise OptionsError(f"{option} {path} would overwrite {what}: name another file")
+    if _is_database(path):
+        raise OptionsError(
+            f"{option} {path} would overwrite an SQLite database, such as a shared quota: name "
+            "another file"
+        )
     found = _find_run_folder(path, folder)
     if found is not None:
         raise OptionsError(
@@ -228,6 +239,16 @@ def _check_writable(path: str) -> None:
     else:
         return
     raise StorageError(f"{path}: {os.strerror(problem)}")
+
+
+def _is_database(path: str) -> bool:
+    if not Path(path).is_file():  # a pipe would be waited for
+        return False
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(len(_DATABASE_MAGIC)) == _DATABASE_MAGIC
+    except OSError:
+        return False
 
 
 def _is_same_file(one: str, other: str) -> bool:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _SHOWN_LINES: Final = 20
 _TABLE_WIDTH: Final = 60  # columns; a narrower terminal gets lines
 _SHOWN_EXAMPLES: Final = 5
+# Calls come in bursts, one a window, and a run may end just after one.
+_PACE_SECONDS: Final = 10.0
+_BURST: Final = 1.05
 _COUNTED: Final = (
     *("linked", "partial", "failed", "unprocessed", "skipped"),
     *("missing", "unknown", "invalid"),
@@ -29,13 +32,11 @@ _COUNTED: Final = (
 
 def print_link_report(report: LinkReport, console: Console) -> None:
     """Print counts by status, categories with an example each, rejected rows, and the stop."""
-    seconds, pairs = max(report.seconds, 1e-9), report.pairs
+    pairs = report.pairs
     what = plural(report.total, "pair")
     if report.rows_left:
         what = f"{report.rows_read:,} of about {plural(report.input_rows or 0, 'row')}"
-    console.print(
-        f"[bold]{what}[/] in {report.seconds:,.1f} s ({report.completed / seconds:,.1f} pairs/s)"
-    )
+    console.print(f"[bold]{what}[/] in {report.seconds:,.1f} s{_describe_pace(report)}")
     print_portal(report.portal, console)
     for name, count in report.counts().items():
         print_status(count, name, console)
@@ -53,6 +54,18 @@ def print_link_report(report: LinkReport, console: Console) -> None:
             categories.append((one.count, one.status, one.name, text))
     print_categories(categories, console)
     _print_end(report, console)
+
+
+def _describe_pace(report: LinkReport) -> str:
+    """Return how fast pairs were linked; "" for a burst, which would look like a broken quota."""
+    if report.seconds < _PACE_SECONDS or not report.completed:
+        return ""
+    rate = report.completed / report.seconds
+    if report.quota_rate is not None:
+        if rate > _BURST * report.quota_rate:
+            return ""
+        rate = min(rate, report.quota_rate)
+    return f" ({rate:,.1f} pairs/s)"
 
 
 def print_verify_report(report: VerifyReport, name: str, console: Console) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _LARGEST_FLOAT: Final = 2**53
 # A byte that could not be decoded stands in the text as one of these.
 UNDECODED: Final = re.compile("[\udc80-\udcff]")
+# Encodings that a byte order mark shows.
+_MARKED: Final = ("utf-8-sig", "utf-16", "utf-32")
 _CONSTANT_TEXT: Final = re.compile(r'="((?:[^"]|"")*)"')
 
 
@@ -133,11 +135,16 @@ def character_problem(text: str, encoding: str) -> str | None:
 
 def encoding_title(encoding: str) -> str:
     """Return the encoding's name in messages."""
-    return encoding.upper() if encoding.lower().startswith("utf") else encoding
+    is_utf = encoding.lower().startswith("utf")
+    return encoding.upper().removesuffix("-SIG") if is_utf else encoding
 
 
 def encoding_advice(encoding: str) -> str:
     """Return what to do about a file that is not in *encoding*."""
-    is_unicode = codecs.lookup(encoding).name.startswith("utf")
+    codec = codecs.lookup(encoding).name
+    if codec in _MARKED:  # with any other encoding the file is refused
+        title = encoding_title(codec)
+        return f"save the whole file as UTF-8 (its first bytes say that it is {title})"
+    is_unicode = codec.startswith("utf")
     other = "give --encoding cp1252" if is_unicode else "give another --encoding"
     return f"save the file as UTF-8, or {other}"

@@ -27,8 +27,13 @@ OTHER_DELIMITERS: Final = {
     "|": "bars: give --delimiter '|'",
     ",": "commas: give --delimiter ','",
 }
+_MOST_CHARS: Final = 10_000
 # Columns that ask for a label, which HubSpot's default associations do not have.
 _LABELS: Final = re.compile(r"labels?|types|association ?(labels?|types?|type ?id|category)")
+
+
+def _clean_names(columns: Iterable[str]) -> list[str]:
+    return [clean_name(column) for column in columns]
 
 
 class MissingColumnsError(InputError):
@@ -43,7 +48,8 @@ class MissingColumnsError(InputError):
 class Header:
     """A row that may name the columns of a table."""
 
-    cells: Sequence[str]  # its cells, without spaces around them
+    # Its cells, as `clean_name` makes them.
+    cells: list[str] = attrs.field(converter=_clean_names)
     table: str  # the table's name in messages
     unit: str = "line"  # this, *delimiter* and *hint* are those of its `TableReader`
     delimiter: str | None = None
@@ -53,7 +59,7 @@ class Header:
         """Return where a column stands; None: there is none of this name; InputError: several."""
         wanted = normalize(column)
         same = [n for n, cell in enumerate(self.cells) if normalize(cell) == wanted]
-        found = [n for n in same if self.cells[n] == column.strip()] or same
+        found = [n for n in same if self.cells[n] == clean_name(column)] or same
         if len(found) > 1:
             raise InputError(
                 f"{self.table} has more than one column {shown(column)}: rename the others"
@@ -100,6 +106,16 @@ class End:
     def is_typed(self) -> bool:
         """Whether anything says of what type its ids are."""
         return self.type_index is not None or self.object_type is not None
+
+
+def possible_delimiters(line: str) -> dict[str, str]:
+    """Return what may separate the columns of a header, and what to do about each."""
+    found = dict(OTHER_DELIMITERS)
+    for char in dict.fromkeys(line if len(line) <= _MOST_CHARS else ""):
+        if not char.isalnum() and char not in "_\"'\r\n":
+            typed = shlex.quote(char) if char.isprintable() else f"${char!r}"
+            found.setdefault(char, f"{char!r}: give --delimiter {typed}")
+    return found
 
 
 FindColumns: TypeAlias = Callable[[Header], tuple[End, End]]
@@ -316,9 +332,16 @@ def _of_type(exported: list[int], object_type: str | None, header: Header) -> li
     return of_all if of_all and len(types) == 1 else list(columns)
 
 
+def clean_name(column: str) -> str:
+    """Return the name of a column without characters that nobody sees; tabs may separate names."""
+    if not column.isascii():
+        column = "".join(char for char in column if unicodedata.category(char) != "Cf")
+    return re.sub(r"[^\S\t]+", " ", column).strip()
+
+
 def normalize(column: str) -> str:
     """Return the name of a column as it is compared: however it is composed, spaced and cased."""
-    return " ".join(unicodedata.normalize("NFC", column.strip("\ufeff\u200b")).casefold().split())
+    return " ".join(unicodedata.normalize("NFC", clean_name(column)).casefold().split())
 
 
 def list_columns(columns: Sequence[str], *, quoted: bool = True) -> str:

@@ -248,6 +248,8 @@ class _SheetRows(Handler):
         if kind == "n" and text:
             return self._number(text)
         if kind == "s" and text:
+            if not text.isdecimal():  # -1 would be the last text
+                raise XmlError(f"row {self._row}: there is no text {text[:20]!r}")
             return self._texts[int(text)]
         if kind == "b" and text:
             return "true" if is_true(text) else "false"

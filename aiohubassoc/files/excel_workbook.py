@@ -101,12 +101,14 @@ class Workbook:
 
     def open(self, part: str) -> IO[bytes]:
         """
-        Open a part, inside of `damage`; a part that is not there is a LookupError.
+        Open a part, inside of `damage`.
 
         If it unpacks, with those before it, to more than a workbook of this size, it is an
         InputError.
         """
-        info = self._parts[part.casefold()]
+        info = self._parts.get(part.casefold())
+        if info is None:
+            raise XmlError(f"its part {part} is missing")
         self._opened_bytes += info.file_size
         if self._opened_bytes > most_bytes(self._size_bytes, XML_RATIO):
             raise InputError(

@@ -44,11 +44,15 @@ _UNSUPPORTED: Final = (
     (b"\xd0\xcf\x11\xe0", f"is an old Excel workbook, or one with a password: {_SAVE}"),
     (b"ARROW1\0\0", "is an Arrow file: save it as Parquet or CSV"),
     (b"%PDF", "is a PDF: save the table in it as CSV"),
-    (b"BZh91AY", "is compressed with bzip2: unpack it first, or use gzip or zstd"),
+    (
+        tuple(b"BZh%d1AY" % level for level in range(1, 10)),
+        "is compressed with bzip2: unpack it first, or use gzip or zstd",
+    ),
     (b"\xfd7zXZ", "is compressed with xz: unpack it first, or use gzip or zstd"),
+    (b"Obj\x01", "is an Avro file: save it as Parquet or CSV"),
     (b"SQLite format 3\0", "is an SQLite database: save the table as CSV"),
 )
-_MARKUP: Final = re.compile(rb"\s*<(\?xml|!doctype|html|table)", re.IGNORECASE)
+_MARKUP: Final = re.compile(rb"(\xef\xbb\xbf)?\s*<[!?a-z]", re.IGNORECASE)
 _OBJECT: Final = re.compile(r"\s*\{")
 _OBJECT_IN_TABLE: Final = re.compile(r'\s*\{\s*"')
 _ARRAY: Final = re.compile(r"\s*\[\s*[\[{]")
@@ -56,6 +60,7 @@ _ARRAY: Final = re.compile(r"\s*\[\s*[\[{]")
 _SEPARATOR_LINE: Final = re.compile(r"\ufeff?\"?sep=([^\"\w\s]|\t)\"?[\r\n]", re.IGNORECASE)
 # A header in quotes, and what separates its columns.
 _QUOTED_HEADER: Final = re.compile(r'[\ufeff\r\n]*"[^"\r\n]*"([;\t|,])')
+_CONTROL: Final = re.compile(r"[\0-\x08\x0e-\x19\x1c-\x1f]")  # of no text but its end in DOS
 _HEAD_BYTES: Final = 4096
 _SOME_BYTES: Final = 32
 _UTF_8: Final = "utf-8"
@@ -102,7 +107,7 @@ def open_reader(
             f"{name} is not {_TITLES[expected]}, though {why} says so: if it is text, "
             "give --format csv, tsv or jsonl"
         )
-    text, head_text = _open_text(raw, layout.encoding, name)
+    encoding, text, head_text = _open_text(raw, layout.encoding, name)
     if _ARRAY.match(head_text):
         raise InputError(
             f"{name} is one JSON array, but each line must hold an object: jq -c '.[]' writes it so"
@@ -111,8 +116,8 @@ def open_reader(
         raise InputError(f"{name} holds JSON, not a table: give --format jsonl")
     kind = expected or (JSONL if _OBJECT.match(head_text) else CSV)
     if kind == JSONL:
-        return JsonlReader(text, name=name, encoding=layout.encoding)
-    return _csv_reader(text, head_text, kind, name, layout)
+        return JsonlReader(text, name=name, encoding=encoding)
+    return _csv_reader(text, head_text, name, layout, kind=kind, encoding=encoding)
 
 
 def _by_name(path: str) -> str | None:
@@ -152,7 +157,7 @@ def _binary_reader(
 
 
 def _csv_reader(
-    text: io.TextIOWrapper, head: str, kind: str, name: str, layout: Layout
+    text: io.TextIOWrapper, head: str, name: str, layout: Layout, *, kind: str, encoding: str
 ) -> CsvReader:
     delimiter = layout.get_delimiter(kind)
     text.reconfigure(newline=_find_line_end(head))
@@ -167,7 +172,7 @@ def _csv_reader(
         text,
         name=name,
         delimiter=delimiter,
-        encoding=layout.encoding,
+        encoding=encoding,
         lines_before=0 if separator is None else 1,
     )
 
@@ -185,23 +190,26 @@ def _replacement(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_REPLACING, _replacement)
 
 
-def _open_text(raw: io.BufferedReader, encoding: str, name: str) -> tuple[io.TextIOWrapper, str]:
+def _open_text(
+    raw: io.BufferedReader, encoding: str, name: str
+) -> tuple[str, io.TextIOWrapper, str]:
     """
-    Return *raw* as text, and as much of its beginning as can be had without waiting.
+    Return the encoding of *raw*, *raw* as text, and its beginning, as far as it is there.
 
     Line ends are kept as they are. Bytes that cannot be decoded come as lone surrogates, so that
     the lines with them can be named: see `character_problem`. In the first line they are refused.
     """
     head = raw.peek(_HEAD_BYTES)[:_HEAD_BYTES]
-    codec, errors = _find_codec(encoding, head, name)
+    encoding, codec, errors = _find_codec(encoding, head, name)
     try:
         text = codecs.getincrementaldecoder(codec)(errors).decode(head)
     except UnicodeError as error:
+        other = "utf-16-le or utf-16-be" if codec == "utf-16" else "another one"
         raise InputError(
-            f"{name} cannot be read as {encoding}: {error}. Give another --encoding"
+            f"{name} cannot be read as {encoding}: {error}. Give {other} as --encoding"
         ) from None
     _refuse_other_than_text(head, text, encoding, name)
-    return io.TextIOWrapper(raw, codec, errors=errors, newline=""), text
+    return encoding, io.TextIOWrapper(raw, codec, errors=errors, newline=""), text
 
 
 def _find_line_end(head: str) -> str:
@@ -210,20 +218,31 @@ def _find_line_end(head: str) -> str:
 
     Other line ends are characters of a cell then.
     """
-    found = re.search("\r\n?|\n", re.sub('"[^"]*"', "", head.lstrip("\r\n")))
+    # Windows makes \r\r\n of the \r\n that a program writes.
+    found = re.search("\r+\n|\r|\n", re.sub('"[^"]*"', "", head.lstrip("\r\n")))
     return "" if found is None else found[0][-1]
 
 
-def _find_codec(encoding: str, head: bytes, name: str) -> tuple[str, str]:
-    """Return Python's name for the encoding, and its handler of bytes it cannot decode."""
+def _find_codec(encoding: str, head: bytes, name: str) -> tuple[str, str, str]:
+    """Return the encoding, Python's decoder for it, and the handler of what it cannot decode."""
     codec = codecs.lookup(encoding).name
     mark = next((found for mark, found in _BYTE_ORDER_MARKS if head.startswith(mark)), None)
     if mark is not None and not codec.startswith(mark):
         wrong = "" if codec == _UTF_8 else f", not {encoding}"
         raise InputError(f"{name} is {mark.upper()}{wrong}: give --encoding {mark}")
     if codec.startswith(_UTF_8):
-        return "utf-8-sig", "surrogateescape"
-    return mark or codec, _REPLACING  # with a mark, utf-16-le would take it for a letter
+        return "utf-8-sig" if mark else encoding, "utf-8-sig", "surrogateescape"
+    return (
+        mark or encoding,
+        mark or codec,
+        _REPLACING,
+    )  # with a mark, utf-16-le would take it for a letter
+
+
+def _no_text(name: str) -> InputError:
+    return InputError(
+        f"{name} is a binary file, not a table or JSON: save it as CSV, or unpack it first"
+    )
 
 
 def _refuse_other_than_text(head: bytes, text: str, encoding: str, name: str) -> None:
@@ -235,8 +254,10 @@ def _refuse_other_than_text(head: bytes, text: str, encoding: str, name: str) ->
             # Every second byte of Latin letters in UTF-16 is 0, and none of the others.
             if len(some) > 1 and not any(some[start::2]) and all(some[1 - start :: 2]):
                 raise InputError(f"{name} is UTF-16: give --encoding {found}")
-        raise InputError(f"{name} is a binary file, not a table or JSON")
+        raise _no_text(name)
     if UNDECODED.search(first_line):
+        if _CONTROL.search(text):
+            raise _no_text(name)
         line = len(text[:blank].splitlines()) + 1
         raise InputError(
             f"{name} is not text in {encoding_title(encoding)}, line {line}: "

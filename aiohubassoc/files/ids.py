@@ -100,9 +100,9 @@ class IdRule:
     """
     Reads record ids from cells.
 
-    An id is a number of digits, or with *any_id* any text that can be sent. Spaces around it,
-    Excel's text marks (``'101``, ``="101"``) and the point of a whole float below 2^53 are removed
-    and counted; so are leading zeros, which HubSpot ignores.
+    An id is a number of digits, from 1 on, or with *any_id* any text that can be sent. Spaces
+    around it, Excel's text marks (``'101``, ``="101"``) and the point of a whole float below 2^53
+    are removed and counted; so are leading zeros, which HubSpot ignores.
     """
 
     def __init__(self, counts: InputCounts, *, any_id: bool) -> None:
@@ -112,7 +112,7 @@ class IdRule:
     def parse_id(self, text: str, column: str) -> str:
         """Return the id in a cell of *column*; RejectedRowError: it holds none."""
         if type(text) is str and text.isdecimal() and text.isascii():
-            return _canonical(text, column)
+            return self._canonical(text, column)
         return self._cleaned(text, column)
 
     def parse_ids(self, text: str, column: str) -> list[str]:
@@ -150,7 +150,7 @@ class IdRule:
         if digits.isdecimal() and digits.isascii():
             self._counts.spaces += bare != text
             self._counts.text_marks += digits != bare
-            return _canonical(digits, column)
+            return self._canonical(digits, column)
         if self._any_id:
             self._counts.spaces += bare != text
             return _any_text(bare if inside is None else inside, column)
@@ -158,23 +158,25 @@ class IdRule:
             raise reject(column, bare, classify_text(inside) if inside else CellKind.PLACEHOLDER)
         raise reject(column, bare, classify_text(bare))
 
+    def _canonical(self, digits: str, column: str) -> str:
+        if digits[0] == "0":  # one record would be several
+            digits = digits.lstrip("0") or "0"
+            if digits == "0" and not self._any_id:  # HubSpot's ids begin with 1
+                raise reject(column, digits, CellKind.PLACEHOLDER)
+        if len(digits) > ID_DIGITS:
+            raise reject(column, digits, CellKind.DIGITS)
+        return digits
+
     def _number(self, text: Float, column: str) -> str:
         if (whole := text.whole()) is not None:
+            digits = self._canonical(whole, column)
             self._counts.floats += 1
-            return whole
+            return digits
         if self._any_id:
             return _any_text(text, column)
         if text.startswith("-"):
             raise reject(column, text, CellKind.LOCALE)
         raise reject(column, text, CellKind.EXPONENT if "e" in text.lower() else CellKind.FLOAT)
-
-
-def _canonical(digits: str, column: str) -> str:
-    if digits[0] == "0":  # one record would be several
-        digits = digits.lstrip("0") or "0"
-    if len(digits) > ID_DIGITS:
-        raise reject(column, digits, CellKind.DIGITS)
-    return digits
 
 
 def _any_text(text: str, column: str) -> str:
@@ -223,6 +225,10 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def _phrases(text: str) -> frozenset[str]:
+    return frozenset(" ".join(one.split()) for one in text.split(","))
+
+
 # "Not available" in the languages of Excel and LibreOffice.
 _NOT_AVAILABLE: Final = _words("""
     #n/a #n/a! #nv #n/d #n/d! #nd #n/b #n/v #i/t #e/e #x/x #saknas! #saknas #puuttuu! #puuttuu
@@ -233,9 +239,16 @@ _PLACEHOLDERS: Final = _words("""
     na n/a n.a. n.a n/d n.d. nd n/v n/s nan nat none null nil undefined undef void empty blank
     missing unknown unassigned nothing tbd tba tbc todo default \\n k.a. k.a keine leer unbekannt
     vide aucun aucune inconnu vacío vacio ninguno ninguna desconocido vuoto nessuno nessuna
+    -nan s/o s.o. n.v. n.v n.b. n.b
     sconosciuto vazio nenhum nenhuma leeg geen onbekend tom ingen okänd brak pusty nieznany нет
-    пусто неизвестно yok boş 无 なし 없음
-""") | {"not available", "not applicable", "not set", "no value", "no id", "keine angabe"}
+    пусто неизвестно yok boş 无 なし 없음 値なし 无值 無值
+""") | _phrases("""
+    not available, not applicable, not set, no value, no id, no data, keine angabe, kein wert,
+    keine daten, nicht verfügbar, nicht zugeordnet, aucune valeur, non disponible, sans valeur,
+    sin valor, sin datos, no disponible, ningún valor, nessun valore, nenhum valor, sem valor,
+    não disponível, geen waarde, niet beschikbaar, brak wartości, brak danych, inget värde,
+    ingen verdi, ingen værdi, ei arvoa, нет значения, нет данных, değer yok
+""")
 _TRUTHS: Final = _words("""
     true false yes no y n t f on off wahr falsch ja nein vrai faux oui non verdadero falso sí vero
     verdadeiro sim não waar onwaar nee sann sant falskt usann falsk sand tosi epätosi prawda fałsz
@@ -246,7 +259,7 @@ _BRACKETED = re.compile(r"[(<\[{][^\d]*[)>\]}]")
 
 
 def _is_placeholder(text: str) -> bool:
-    folded = text.casefold()
+    folded = unicodedata.normalize("NFKC", text).casefold()
     return (
         folded in _NOT_AVAILABLE
         or folded in _PLACEHOLDERS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter, deque
 from functools import partial
 from itertools import islice
@@ -35,6 +36,7 @@ _DEPTH: Final = 100
 _LONG_CHARS: Final = 1 << 20
 _VALUES: Final = 500_000
 _SHOWN_KEYS: Final = 8
+_ID_TEXT: Final = re.compile(r"\s*(?:[^:]*:)?\s*(\d+)\s*", re.ASCII)
 _BLANKS: Final = " \t\r\n"  # what may stand around an object
 _EXAMPLE: Final = '{"from": "contacts:101", "to": "companies:202"}'
 
@@ -258,6 +260,7 @@ class _Keys:
     type: str | None  # None: there is none
     has_types: bool  # an id may have its type before a colon
     holds_several: bool  # a text may hold several ids, or none
+    other: str | None  # "from" beside "from_id", which is another thing or the same id
 
 
 class _KeyedEnd:
@@ -281,15 +284,16 @@ class _KeyedEnd:
 
     def find(self, fields: Mapping[str, object]) -> _Keys:
         """Return where this end stands in an object; raise a RejectedRowError if it has no id."""
-        for name in self._names:
-            if (key := find_key(name, fields)) is not None:
-                return _Keys(
-                    key,
-                    key[:SHOWN_CHARS],
-                    find_key(self._type_name, fields),
-                    normalize(key) != self._id_name,
-                    hubspot.holds_several(key),
-                )
+        found = [key for name in self._names if (key := find_key(name, fields)) is not None]
+        for key in found:
+            return _Keys(
+                key,
+                key[:SHOWN_CHARS],
+                find_key(self._type_name, fields),
+                normalize(key) != self._id_name,
+                hubspot.holds_several(key),
+                found[1] if len(found) > 1 else None,
+            )
         missing = " or ".join(map(repr, reversed(self._names)))
         others = ""
         if fields and len(self._names) > 1:  # the user named none
@@ -299,7 +303,14 @@ class _KeyedEnd:
 
     def records(self, fields: Mapping[str, object]) -> Ends:
         """Return the records of this end; raise a RejectedRowError if one is invalid."""
-        value = fields[self.keys.id]
+        value, other = fields[self.keys.id], self.keys.other
+        if other is not None:
+            again = _ID_TEXT.fullmatch(str(fields[other]))
+            if again is not None and again[1] != str(value):
+                raise RejectedRowError(
+                    f"{self.keys.shown} is {shown(str(value))}, but {other} is "
+                    f"{shown(str(fields[other]))}: choose with --{self._end}-column"
+                )
         if isinstance(value, list):
             return [one for item in value for one in self._records(item, fields)]
         return self._records(value, fields)
@@ -319,7 +330,9 @@ class _KeyedEnd:
             ids = [self._rule.parse_id(text, keys.shown)]
         if not ids:
             return []
-        object_type = self._types.name(own_type, keys.shown) or self._type(fields)
+        object_type = self._types.name(own_type, keys.shown)
+        if not object_type or keys.type is not None:
+            object_type = self._type(fields, object_type)
         return [(object_type, one) for one in ids]
 
     def _cell(self, value: object) -> str:
@@ -338,14 +351,21 @@ class _KeyedEnd:
             raise reject(name, to_json(value), CellKind.PLACEHOLDER)
         raise RejectedRowError(f"{name} is nested: an id must be a string or a number")
 
-    def _type(self, fields: Mapping[str, object]) -> str:
+    def _type(self, fields: Mapping[str, object], before_id: str) -> str:
+        """Return the type in a key of its own, or *before_id*, or the one for all."""
         key = self.keys.type
         value = None if key is None else fields[key]
         if value is not None and not isinstance(value, str):
             cell = shown(to_json(value))
             raise RejectedRowError(f"{self._type_name} is {cell}: a type must be a string")
-        if value and (own := self._types.name(value, self._type_name)):
-            return own
+        own = self._types.name(value, self._type_name) if value else ""
+        if before_id and own not in {"", before_id}:
+            raise RejectedRowError(
+                f"{self.keys.shown} is of type {shown(before_id)}, but {self._type_name} is "
+                f"{shown(own)}"
+            )
+        if own or before_id:
+            return own or before_id
         if self._object_type is not None:
             return self._object_type
         raise RejectedRowError(

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _KEY_CHARS: Final = 1000
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 _AFTER_HOST: Final = re.compile(r"[/?#\\].*", re.DOTALL)
+_WWW: Final = re.compile(r"^www\.(?=.*\.)")  # www.com is a domain
 _PORT: Final = re.compile(r":\d*$")
 _NOT_IN_HOST: Final = re.compile(r"[\s,;|@<>:\"'()]")
 
@@ -180,7 +181,7 @@ class KeyedTable(InputFile):
 
     def _keys_of_objects(self, wanted: KeyColumns) -> tuple[End, End]:
         """Return the keys of JSON Lines, of which not every object needs to have each."""
-        header = Header([key.strip() for key in self.header], self.name)
+        header = Header(self.header, self.name)
         index = wanted.find_id(header)
         record_id = wanted.record_id if index is None else self.header[index]
         if record_id is None:
@@ -220,8 +221,8 @@ def exact_key(text: str) -> str:
 def email_domain(text: str) -> str:
     """Return the domain of an e-mail address, without ``www.``; NoKeyError: it is not one."""
     bare = _bare(text)
-    _, at, domain = bare.partition("@")
-    if not at:
+    name, at, domain = bare.partition("@")
+    if not at or not name:
         raise NoKeyError(f"is {shown(bare)}, not an e-mail address")
     return _host(domain.removesuffix(">"), bare, "one e-mail address")
 
@@ -262,13 +263,15 @@ def _bare(text: str) -> str:
 
 
 def _host(host: str, cell: str, what: str) -> str:
-    bare = host.casefold().rstrip(".").removeprefix("www.")
+    # Not case-folded: straße.de and strasse.de are two domains.
+    bare = unicodedata.normalize("NFKC", host.lower()).replace("。", ".").rstrip(".")
+    bare = _WWW.sub("", bare)
     if not bare or _NOT_IN_HOST.search(bare):
         raise NoKeyError(f"is {shown(cell)}, not {what}")
     if bare.isascii():
         return bare
-    try:
-        # Some programs write the letters of a domain, others its name in the DNS (xn--...).
-        return bare.encode("idna").decode()
-    except UnicodeError:
-        return bare
+    # Some programs write the letters of a domain, others its name in the DNS (RFC 5891, 4.4).
+    labels = bare.split(".")
+    return ".".join(
+        label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels
+    )

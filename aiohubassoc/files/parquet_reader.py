@@ -39,6 +39,8 @@ _ONE_THREAD: Final = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 _BATCH_ROWS: Final = 500
+# From here on a narrow float no longer holds every whole number.
+_EXACT_BELOW: Final = {"halffloat": 2**11, "float": 2**24}
 # Each column of a row group is read in pieces.
 _BUFFER_BYTES: Final = 1 << 16
 # What one line of JSON holds, unless a single row has more.
@@ -265,12 +267,11 @@ class _ColumnDecoder:
     def __init__(self, arrow: ModuleType, kind: pa.DataType) -> None:
         self._arrow = arrow
         types = arrow.types
-        self.is_list = (
-            types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
-        )
+        self.is_list = hasattr(kind, "value_field")  # of any kind of list
         self.is_undecoded = False  # whether the latest cells have a text that is not UTF-8
         self._is_dictionary = types.is_dictionary(kind)
         kind = kind.value_type if self._is_dictionary else kind
+        self._exact_below = _EXACT_BELOW.get(str(_innermost(kind)))
         self._is_string = types.is_string(kind) or types.is_large_string(kind)
         self._is_integer = types.is_integer(kind)
         # Whether its cells may be other than texts and integers.
@@ -306,9 +307,26 @@ class _ColumnDecoder:
             return " ".join(column.slice(row, 1).to_string().split()).removeprefix("[ ")[:-2]
 
     def _cell(self, value: object) -> Any:  # noqa: ANN401 -- as of `_encoded_cell`
+        if self._exact_below is not None:
+            value = _without_lost_digits(value, self._exact_below)
         if self.is_list and (value is None or isinstance(value, list)):
             return _encoded_cell(CellList.from_values(value))
         return _encoded_cell(value_text(value))
+
+
+def _innermost(kind: pa.DataType) -> pa.DataType:
+    """Return the type of the values of lists and dictionaries."""
+    while (inner := getattr(kind, "value_type", None)) is not None:
+        kind = inner
+    return kind
+
+
+def _without_lost_digits(value: object, exact_below: int) -> object:
+    """Return a narrow float that may stand for another whole number as text with an exponent."""
+    if isinstance(value, list):
+        return [_without_lost_digits(one, exact_below) for one in value]
+    is_large = isinstance(value, float) and abs(value) >= exact_below
+    return f"{value:.8e}" if is_large else value
 
 
 def _encoded_cell(cell: str) -> str | list[Any]:

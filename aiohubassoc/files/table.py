@@ -10,11 +10,11 @@ import attrs
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.cells import CellList, Formula, to_json
 from aiohubassoc.files.columns import (
-    OTHER_DELIMITERS,
     Header,
     MissingColumnsError,
     normalize,
     note_labels,
+    possible_delimiters,
 )
 from aiohubassoc.files.csv_reader import CsvReader
 from aiohubassoc.files.ids import IdRule, RejectedRowError
@@ -130,7 +130,7 @@ class Table:
         if not any(self.header[end.index] in fields for end in self.ends):
             return
         try:
-            found = [end.index for end in self._find(Header([cell.strip() for cell in fields], ""))]
+            found = [end.index for end in self._find(Header(fields, ""))]
         except MissingColumnsError:
             return
         except InputError:  # it is in doubt what they are
@@ -168,14 +168,13 @@ class Table:
         errors: list[tuple[MissingColumnsError, int]] = []
         reader = self._reader
         for record, fields in self._candidates(errors):
-            cells = [cell.strip() for cell in fields]
             name = f"{reader.name}, {reader.unit} {record.line}," if errors else reader.name
             try:
                 first, second = self._find(
-                    Header(cells, name, reader.unit, reader.delimiter, reader.hint)
+                    Header(fields, name, reader.unit, reader.delimiter, reader.hint)
                 )
             except MissingColumnsError as error:
-                self._refuse_other_delimiter(cells)
+                self._refuse_other_delimiter(fields)
                 errors.append((error, sum(map(bool, fields))))
             else:
                 self._header_line = record.line
@@ -194,11 +193,11 @@ class Table:
         if own is None:
             return
         line = own.join(cells)
-        for delimiter, advice in OTHER_DELIMITERS.items():
+        for delimiter, advice in possible_delimiters(line).items():
             if delimiter == own or delimiter not in line:
                 continue
             try:
-                self._find(Header([cell.strip() for cell in line.split(delimiter)], ""))
+                self._find(Header(line.split(delimiter), ""))
             except MissingColumnsError:
                 continue
             except InputError:  # it is in doubt which columns are meant

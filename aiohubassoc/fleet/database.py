@@ -67,10 +67,13 @@ _PAIR_COLUMNS: Final = (
 
 async def connect(database: str) -> psycopg.AsyncConnection:
     """Return a connection in autocommit mode, or raise FleetError without the password."""
+    no_uri = FleetError("the database is no libpq URI, such as postgresql://host/name")
+    if not database.strip():  # libpq would look for one of the user's name
+        raise no_uri
     try:
         return await psycopg.AsyncConnection.connect(database, autocommit=True, **CONNECTION)
     except psycopg.ProgrammingError:  # its text may be the URI, with its password
-        raise FleetError("the database is no libpq URI, such as postgresql://host/name") from None
+        raise no_uri from None
     except psycopg.Error as error:
         raise FleetError(f"cannot connect to the database: {describe(error)}") from None
 

@@ -96,16 +96,17 @@ create table verifications (
   value text not null
 );
 """
+_DAMAGED: Final = "journal.db is damaged. Link again in another folder, with skip_linked"
 # What the system says, and what it means to people.
 _MEANINGS: Final = (
     ("disk is full", "the disk is full"),
     ("readonly", "it is read-only"),
     ("unable to open", "it cannot be opened or made: is the folder writable?"),
     ("not a database", "journal.db is not a database"),
-    ("malformed", "journal.db is damaged"),
-    ("no such table", "journal.db is damaged"),
-    ("no such column", "journal.db is damaged"),
-    ("Could not decode", "journal.db is damaged"),
+    ("malformed", _DAMAGED),
+    ("no such table", _DAMAGED),
+    ("no such column", _DAMAGED),
+    ("Could not decode", _DAMAGED),
     ("disk I/O error", "it cannot be read or written (disk I/O error)"),
 )
 # What reading a value raises if it is of another type, out of range or not the JSON it should be.
@@ -115,7 +116,7 @@ NOT_OURS: Final = (ValueError, TypeError, LookupError, OverflowError, AttributeE
 def to_storage_error(folder: Path, error: Exception) -> JournalStorageError:
     """Return what went wrong with the folder, for people."""
     if isinstance(error, NOT_OURS):
-        return JournalStorageError(f"the run folder {folder}: journal.db is damaged")
+        return JournalStorageError(f"the run folder {folder}: {_DAMAGED}")
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
     meaning = next((meaning for part, meaning in _MEANINGS if part in text), text)
     return JournalStorageError(f"the run folder {folder}: {meaning}")
@@ -285,7 +286,9 @@ def _check(db: sqlite3.Connection, folder: Path) -> None:
 
 def _check_begun(db: sqlite3.Connection, folder: Path) -> None:
     if _number(db, "user_version") == 0:
-        raise JournalStorageError(f"{folder} is not a run folder yet: nothing was written")
+        raise JournalStorageError(
+            f"{folder} is not a run folder yet, as nothing was written: remove it"
+        )
 
 
 def _number(db: sqlite3.Connection, pragma: str) -> int:

@@ -115,6 +115,26 @@ def test_what_is_needed_is_not_overwritten(
         assert (work / path).read_bytes() == before
 
 
+@pytest.mark.parametrize("option", ["--failures", "--log-file", "--report"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_shared_quota_is_not_overwritten(
+    command: Command, work: Path, *, option: str, is_there: bool
+) -> None:
+    """All other processes that share it would stop."""
+    given = ("link", "pairs.csv", *TYPES, *FAST, "--shared-quota")
+    if is_there:
+        assert command(*given, "sqlite:///quota.html").code == 0
+    result = command(*given, "sqlite:///quota.html", option, f"{work}/quota.html")
+    assert (result.code, "quota.html" in result.err) == (2, True), result
+    if is_there:
+        assert "would overwrite an SQLite database" in result.err
+        # Whether this run uses it or another one.
+        assert command(*given[:-1], option, "quota.html").code == 2
+        assert command(*given, "sqlite:///quota.html").code == 0
+    else:
+        assert "are the same file: name two" in result.err
+
+
 @pytest.mark.parametrize("way", ["same name", *_WAYS, "not there yet"])
 @pytest.mark.parametrize("given", _TWO_OUTPUTS, ids=lambda given: " ".join((given[0], *given[-2:])))
 def test_two_outputs_are_two_files(

@@ -215,6 +215,28 @@ def test_the_summary_of_one_has_no_plurals(count: int, expected: str) -> None:
         assert part in printed
 
 
+@pytest.mark.parametrize(
+    ("seconds", "quota_rate", "expected"),
+    [
+        (1.2, 19.0, "200 pairs in 1.2 s"),  # a burst
+        (10.2, 10.0, "200 pairs in 10.2 s"),  # two bursts: 19.6 where 10 are allowed
+        (20.0, 10.0, "200 pairs in 20.0 s (10.0 pairs/s)"),
+        (19.9, 10.0, "200 pairs in 19.9 s (10.0 pairs/s)"),
+        (40.0, 10.0, "200 pairs in 40.0 s (5.0 pairs/s)"),
+        (10.0, None, "200 pairs in 10.0 s (20.0 pairs/s)"),
+    ],
+)
+def test_no_pace_above_the_quota_is_printed(
+    seconds: float, quota_rate: float | None, expected: str
+) -> None:
+    """Nor that of a burst: both would look as if the quota were broken."""
+    report = _linked(linked=200)
+    report.seconds, report.quota_rate = seconds, quota_rate
+    console = _console()
+    print_link_report(report, console)
+    assert _printed(console).splitlines()[0] == expected
+
+
 def test_the_summary_tells_all() -> None:
     """Counts, an example with what was said and its line, and why it ended."""
     report = _linked(linked=1200, stopped=RunStoppedError("the daily quota is used up"))

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
         'note,from_id,to_id\n"two\nlines, ""quoted""",1,2\n5" pipe,3,4\n',
         "from_id,to_id\n\n1,2\n\n\n3,4\n\n",
         "PARENT,from_id,to_id\nx,1,2\nx,3,4\n",
+        "from_id,to_id\r\r\n1,2\r\r\n3,4\r\r\n",  # csv.writer on Windows without newline=""
+        "from\u200b_id,\u200eto\u00ad_id\n1,2\n3,4\n",
     ],
 )
 def test_files_as_people_have_them(tmp_path: Path, content: str) -> None:
@@ -91,7 +93,7 @@ def test_a_pair_carries_its_row(tmp_path: Path) -> None:
     assert Record(3, ["1", "2", "x"]) == record
 
 
-ids = st.integers(0, 10**20 - 1)
+ids = st.integers(1, 10**20 - 1)
 
 
 @given(
@@ -239,6 +241,10 @@ def _refused(content: str, reported: str, **options: Any) -> Any:
         ),
         _refused("from_id\tto_id\n1\t2\n", "separates its columns by tabs: give --format tsv"),
         _refused("from_id|to_id\n1|2\n", "separates its columns by bars: give --delimiter '|'"),
+        _refused("from_id to_id\n1 2\n", "separates its columns by ' ': give --delimiter ' '"),
+        _refused("from_id^to_id\n1^2\n", "separates its columns by '^': give --delimiter '^'"),
+        _refused("from_id，to_id\n1，2\n", "separates its columns by '，': give --delimiter"),
+        _refused("from_id\x01to_id\n", r"columns by '\x01': give --delimiter $'\x01'"),
         _refused(
             "from_id,to_id\n1,2\n",
             "separates its columns by commas: give --delimiter ','",

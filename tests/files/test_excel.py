@@ -255,7 +255,7 @@ _CELL_TEXT = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "
 @given(
     st.lists(
         st.tuples(
-            st.integers(0, 10**15 - 1) | st.integers(0, 10**20 - 1).map(str),
+            st.integers(1, 10**15 - 1) | st.integers(1, 10**20 - 1).map(str),
             st.integers(1, 10**20 - 1),
             st.none() | _CELL_TEXT.filter(lambda text: not text.startswith(("=", "#"))),
         ),
@@ -397,7 +397,10 @@ def _zip(*names: str) -> bytes:
             _zip("[Content_Types].xml", "xl/workbook.bin"),
             "is a binary Excel workbook: save it as .xlsx or CSV",
         ),
-        (_zip("[Content_Types].xml"), "cannot be read as an Excel workbook: "),
+        (
+            _zip("[Content_Types].xml", "word/document.xml"),
+            "cannot be read as an Excel workbook: its part xl/workbook.xml is missing",
+        ),
         (_zip("[Content_Types].xml")[:-30], "is damaged or cut off: "),
         (b"PK\x03\x04", "is damaged or cut off: "),
     ],
@@ -530,6 +533,7 @@ def test_other_ways_to_write_a_sheet(tmp_path: Path, prefix: str, space: str) ->
     ("cells", "reported"),
     [
         ('<row><c t="s"><v>9</v></c></row>', "list index out of range"),
+        ('<row><c t="s"><v>-1</v></c></row>', "row 2: there is no text '-1'"),
         ('<row r="1048577"/>', "it has more than 1,048,576 rows"),
         ('<row><c r="XFE1"><v>1</v></c></row>', "there is no cell 'XFE1'"),
         ('<row><c r="1"><v>1</v></c></row>', "there is no cell '1'"),

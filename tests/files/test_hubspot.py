@@ -46,11 +46,13 @@ def _pairs(folder: Path, content: str, **options: Any) -> list[str]:
         ("Associated Ticket IDs", "tickets"),
         ("Associated Company ID", "companies"),
         (" associated company ids ", "companies"),
+        ("Associated  Company\u00a0IDs", "companies"),
+        ("Associated Company IDs  (Primary)\u200b", "companies"),
     ],
 )
 def test_the_columns_of_an_export(tmp_path: Path, column: str, object_type: str) -> None:
     """The exported record is linked to those in its column of ids, which names their type."""
-    content = f"Record ID,Name,{column}\n1,x,2\n3,y,4\n"
+    content = f"Record\u00a0 ID,Name,{column}\n1,x,2\n3,y,4\n"
     assert [f"contacts:1 -> {object_type}:2", f"contacts:3 -> {object_type}:4"] == _pairs(
         tmp_path, content
     )
@@ -90,14 +92,14 @@ def test_a_row_with_one_bad_id(tmp_path: Path, row: str, reported: str) -> None:
     assert reported in bad
 
 
-@given(st.lists(st.lists(st.integers(0, 10**20 - 1), max_size=4), max_size=5))
+@given(st.lists(st.lists(st.integers(1, 10**20 - 1), max_size=4), max_size=5))
 def test_every_id_of_every_cell(tmp_path_factory: Any, cells: list[list[int]]) -> None:
     """There are as many pairs as ids, in the same order."""
-    lines = "".join(f"{n},{';'.join(map(str, ids))}\n" for n, ids in enumerate(cells))
+    lines = "".join(f"{n},{';'.join(map(str, ids))}\n" for n, ids in enumerate(cells, 1))
     path = file_of(
         tmp_path_factory.getbasetemp(), f"Record ID,Associated Deal IDs\n{lines}", "any.csv"
     )
-    assert [Pair("contacts", n, "deals", one) for n, ids in enumerate(cells) for one in ids] == [
+    assert [Pair("contacts", n, "deals", one) for n, ids in enumerate(cells, 1) for one in ids] == [
         pair for _, pair in rows_of(path, **FROM_ALONE)
     ]
 

@@ -43,6 +43,7 @@ CELLS = {
     CellKind.PLACEHOLDER: _each("""
         nan  NaN  None  <NA>  null  NULL  \\N  n/a  N/A  NA  -  --  —  ?  ...  undefined  nil
         (blank)  (No value)  []  (Leer)  (vide)
+        Ｎ／Ａ  ＮＵＬＬ  -nan  n.v.  Kein Wert  Sin valor  Aucune valeur  Нет данных
         #N/A  #NV  #N/D  #SAKNAS!  #YOK  #Н/Д  #PUUTTUU!  #I/T  #NENÍ_K_DISPOZICI
     """),
     CellKind.ERROR: _each("""
@@ -82,6 +83,14 @@ def test_what_is_no_id_is_called_by_its_name(tmp_path: Path, text: str, kind: Ce
     assert problem.startswith(f"to_id is {text!r}, {kind.one}")
 
 
+@pytest.mark.parametrize("value", ["0", "000", "'0", '="0"', " 0", 0, 0.0, -0.0])
+def test_zero_is_no_id(tmp_path: Path, value: object) -> None:
+    """HubSpot counts from 1, and programs write 0 for nothing."""
+    path = file_of(tmp_path, json.dumps({"from_id": 1, "to_id": value}) + "\n", "x.jsonl")
+    assert {1: "to_id is '0', a placeholder for nothing"} == problems_of(path)
+    assert [("1", "0")] == ids_of(path, any_id=True)
+
+
 @pytest.mark.parametrize("kind", list(CellKind))
 def test_every_kind_has_words(kind: CellKind) -> None:
     """For one cell, and for a column of them."""
@@ -102,7 +111,7 @@ def test_any_text_is_an_id_or_something_else(text: str) -> None:
         assert found.isdecimal()
         assert found.isascii()
         bare = text.strip().removeprefix("'")
-        assert found == (bare.lstrip("0") or "0")
+        assert found == bare.lstrip("0") != ""
         assert str(Pair("contacts", found, "contacts", found).from_id) == found
 
 
@@ -257,7 +266,7 @@ def test_what_can_stand_in_no_path_is_no_id(tmp_path: Path, text: str, reported:
 def test_a_cell_with_too_many_ids_is_refused_whole(tmp_path: Path) -> None:
     """Before a pair of it is made; so are two cells whose pairs are too many."""
     many = ";".join(["7"] * (CELL_IDS + 1))
-    some = ";".join(map(str, range(400)))
+    some = ";".join(map(str, range(1, 401)))
     content = f"Associated Contact IDs,Associated Deal IDs\n1,{many}\n{some},{some}\n1,2;3\n"
     options = {"from_column": "Associated Contact IDs", "to_type": "deals"}
     assert {
@@ -271,11 +280,11 @@ def test_a_cell_with_too_many_ids_is_refused_whole(tmp_path: Path) -> None:
 
 def test_what_a_column_holds_is_said_where_no_row_can_be_used(tmp_path: Path) -> None:
     """Once the first thousand rows are read, or all there are."""
-    rows = "".join(f"{n},Company {n}\n" for n in range(1500))
+    rows = "".join(f"{n},Company {n}\n" for n in range(1, 1501))
     counts = counts_of(file_of(tmp_path, f"from_id,to_id\n{rows}"))
     assert (1500, 1500) == (counts.rows, counts.rejected)
     assert counts.none_valid == (
-        "none of the first 1,000 rows is valid: line 2: to_id is 'Company 0', a name or "
+        "none of the first 1,000 rows is valid: line 2: to_id is 'Company 1', a name or "
         "other text. Column 'to_id' holds names or other text. Choose the columns of record ids "
         "with --from-column and --to-column, or take any text as an id with --any-id"
     )

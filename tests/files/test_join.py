@@ -92,6 +92,8 @@ def test_exact_is_trimmed_and_case_folded(one: str, other: str) -> None:
         "acme.com/shop",
         "acme.com.",
         " acme.com ",
+        "acme。com",
+        "ａｃｍｅ.com",
     ],
 )
 def test_a_domain_is_found_in_what_people_write(cell: str) -> None:
@@ -104,6 +106,22 @@ def test_a_domain_is_not_its_parent() -> None:
     keys = [site_domain(one) for one in ("acme.com", "mail.acme.com", "acme.co", "notacme.com")]
     assert len(set(keys)) == 4
     assert site_domain("bücher.example") == email_domain("a@xn--bcher-kva.example")
+    assert site_domain("www.com") == "www.com"
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        ("Straße.de", "xn--strae-oqa.de"),
+        ("STRASSE.de", "strasse.de"),
+        ("βόλος.com", "xn--nxasmm1c.com"),
+        ("bu\u0308cher.example", "xn--bcher-kva.example"),
+        ("BÜCHER.example", "xn--bcher-kva.example"),
+    ],
+)
+def test_letters_that_make_two_domains_are_not_folded(cell: str, name: str) -> None:
+    """RFC 5894, 7.2: a sharp s and a final sigma make other domains."""
+    assert site_domain(cell) == site_domain(name) == email_domain(f"a@{cell}") == name
 
 
 @pytest.mark.parametrize("cell", ["", "  ", "N/A", "NULL", "-", "(No value)", "#N/A", "\ud800"])
@@ -114,7 +132,7 @@ def test_nothing_matches_nothing(to_key: ToKey, cell: str) -> None:
         to_key(cell)
 
 
-@pytest.mark.parametrize("cell", ["acme.com", "a@", "a@b.c; d@e.f", "a@b c", "a@b@c"])
+@pytest.mark.parametrize("cell", ["acme.com", "a@", "@acme.com", "a@b.c; d@e.f", "a@b c", "a@b@c"])
 def test_what_is_no_e_mail_address(cell: str) -> None:
     """Several are none: which of them counts would be guessed."""
     with pytest.raises(NoKeyError, match="e-mail address"):

@@ -45,6 +45,7 @@ def _pairs(folder: Path, *lines: str, **options: Any) -> list[Pair | None]:
             Pair.of("contacts:1", "companies:2"),
         ),
         ('{"from": "1", "to": 2, "from_type": "deals"}', Pair.of("deals:1", "companies:2")),
+        ('{"from": "contacts:1", "from_id": 1, "to_id": 2}', Pair.of("contacts:1", "companies:2")),
         ('{"from": "a", "from_id": 1, "to_id": 2}', Pair.of("contacts:1", "companies:2")),
         ('{"From_ID": 1, " TO ": 2, "FROM_TYPE": "deals"}', Pair.of("deals:1", "companies:2")),
         ('{"FROM": 9, "from": 1, "to": 2}', Pair.of("contacts:1", "companies:2")),
@@ -123,7 +124,7 @@ def test_a_file_without_a_good_object(tmp_path: Path) -> None:
         assert list(range(1, 1501)) == [record.line for record, pair in table if pair is None]
 
 
-_IDS = st.integers(0, 10**20 - 1)
+_IDS = st.integers(1, 10**20 - 1)
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
@@ -221,6 +222,18 @@ def test_any_text_is_taken_line_by_line(tmp_path_factory: Any, text: str) -> Non
         ('{"from": "a b:1", "to": 2}', "from contains a blank or a control character"),
         ('{"from_id": 1, "to": 2, "from_type": 7}', "from_type is '7': a type must be a string"),
         ('{"from": 1, "to": 2, "x": "\0"}', "holds a NUL character"),
+        (
+            '{"from": "contacts:1", "from_id": 9, "to": 2}',
+            "from_id is '9', but from is 'contacts:1': choose with --from-column",
+        ),
+        (
+            '{"from": 1, "TO": 3, "to_id": 2}',
+            "to_id is '2', but TO is '3': choose with --to-column",
+        ),
+        (
+            '{"from": "deals:1", "from_type": "contact", "to": 2}',
+            "from is of type 'deals', but from_type is 'contacts'",
+        ),
     ],
 )
 def test_a_line_that_cannot_be_used(tmp_path: Path, line: str, reported: str) -> None:

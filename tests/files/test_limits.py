@@ -83,7 +83,7 @@ def test_too_many_pairs_for_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """Of two cells with many ids each, again and again."""
     assert 2 * MIB == most_rows(0) == most_rows(MIB) < most_rows(MIB + 1)
     monkeypatch.setattr("aiohubassoc.files.pairs.most_rows", lambda _: 1000)
-    cell = ";".join(map(str, range(10)))
+    cell = ";".join(map(str, range(1, 11)))
     path = file_of(tmp_path, "a IDs,b IDs\n" + f"{cell},{cell}\n" * 30)
     pairs, reported = broken_at(path, from_column="a IDs", to_column="b IDs")
     assert 1000 == len(pairs)

@@ -63,7 +63,27 @@ def test_a_line_that_cannot_be_decoded(
     """Only that line is given up, and it is said what to do."""
     problems = problems_of(file_of(tmp_path, content), encoding=said)
     assert [3] == list(problems)
-    assert problems[3].startswith(f"{reported}: save the file as UTF-8, or give ")
+    assert problems[3].startswith(f"{reported}: save the ")
+
+
+@pytest.mark.parametrize("mark", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_marked_file_with_a_line_of_another_encoding(tmp_path: Path, mark: str) -> None:
+    """No other encoding is proposed, which the mark would contradict."""
+    content = "from_id,to_id,note\n1,2,ok\n3,4,".encode(mark)
+    broken = {
+        "utf-8-sig": b"\xe4\n",
+        "utf-16": b"\x00\xd8\n\0",
+        "utf-32": b"\0\0\xff\0\n\0\0\0",
+    }
+    path = file_of(tmp_path, content + broken[mark])
+    said = "utf-8" if mark == "utf-8-sig" else mark
+    title = said.upper()
+    ((_, problem),) = problems_of(path, encoding=said).items()
+    assert problem == (
+        f"is not {title}: save the whole file as UTF-8 (its first bytes say that it is {title})"
+    )
+    other = refusal_of(path, encoding="cp1252")
+    assert f"is {title}, not cp1252: give --encoding {said}" in other
 
 
 def test_what_to_do_about_umlauts(tmp_path: Path) -> None:
@@ -103,6 +123,11 @@ def _refused(content: str | bytes, reported: str, **options: Any) -> Any:
         ),
         _refused(b"\xef\xbb\xbfa,b\n", "is UTF-8, not cp1252: give", encoding="cp1252"),
         _refused(b"from_id,to_id\n1,2\n", "cannot be read as utf-16: ", encoding="utf-16"),
+        _refused(
+            "from_id,to_id\n".encode("utf-16-be"),
+            "does not start with BOM. Give utf-16-le or utf-16-be as --encoding",
+            encoding="utf-16",
+        ),
         _refused(b"from_id,to_id\n1,2\n", "cannot be read as idna: Unsupp", encoding="idna"),
         _refused(
             "from_id,tö_id\n1,2\n".encode("latin-1"),
@@ -116,15 +141,22 @@ def _refused(content: str | bytes, reported: str, **options: Any) -> Any:
         _refused("ö".encode("latin-1") * 5000, "is not text in UTF-8"),
         _refused(bytes(range(256)) * 20, "is a binary file, not a table or JSON"),
         _refused(b"\0", "is a binary file"),
-        _refused(b"\x89PNG\r\n\x1a\n", "is not text in UTF-8"),
+        _refused(b"\x89PNG\r\n\x1a\n\0\0", "is a binary file"),
+        _refused(b"\x04\x22\x4d\x18d\x40\xa7from_id", "is a binary file"),
+        _refused(b"\x1f\x9d\x90f\xe4\xbc", "is a binary file"),
         _refused(b"\xd0\xcf\x11\xe0abc", "is an old Excel workbook, or one with a password: save"),
         _refused(b"%PDF-1.7", "is a PDF"),
         _refused(b"ARROW1\0\0abc", "is an Arrow file: save it as Parquet or CSV"),
+        _refused(b"Obj\x01\x04\x14avro.codec", "is an Avro file: save it as Parquet or CSV"),
+        _refused(b"BZh11AY&SY", "is compressed with bzip2"),
         _refused(b"BZh91AY&SY", "is compressed with bzip2: unpack it first, or use gzip or zstd"),
         _refused(b"\xfd7zXZ\0", "is compressed with xz"),
         _refused(b"SQLite format 3\0", "is an SQLite database"),
         _refused("\n<!DOCTYPE html>\n<table>", "is a web page or XML, not a table"),
         _refused("<?xml version='1.0'?>", "is a web page or XML"),
+        _refused("\ufeff<html><table>", "is a web page or XML"),
+        _refused("<!-- x --><div>", "is a web page or XML"),
+        _refused("<Error><Code>AccessDenied</Code></Error>", "is a web page or XML"),
     ],
 )
 def test_a_file_that_is_no_text(

@@ -217,6 +217,16 @@ async def test_a_database_that_cannot_be_reached_is_an_error_without_the_passwor
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.parametrize("url", ["", "  ", "\n"])
+async def test_a_blank_name_is_no_database(url: str) -> None:
+    """Not the one that has the user's own name, which libpq would open."""
+    with pytest.raises(FleetError, match="no libpq URI"):
+        async with Fleet(url):
+            pass
+    with pytest.raises(FleetError, match="no libpq URI"):
+        await FleetWorker(url, {}).run()
+
+
 async def test_an_input_that_breaks_leaves_nothing_behind(fleet: Fleet, database: str) -> None:
     """An input that breaks leaves nothing behind."""
 
