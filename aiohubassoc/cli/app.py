@@ -112,7 +112,7 @@ _MODULES = {"status": "folder_commands", "export": "folder_commands", "report": 
 
 
 _FLEET_COMMANDS = (
-    ("init", "Make the tables of the fleet in its database; it may be repeated."),
+    ("init", "Create the tables of the fleet in its database; it may be repeated."),
     ("submit", "Queue a run: check files as link does, and store their pairs."),
     ("worker", "Link queued runs until Ctrl-C, SIGTERM or SIGHUP; any number of workers may."),
     ("status", "Show how far runs are."),

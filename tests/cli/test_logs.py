@@ -52,7 +52,7 @@ def test_every_line_is_json(link: Command, start_portal: StartPortal, pairs_file
     run = {line["run"] for line in lines}
     assert 1 == len(run)
     messages = _messages(lines, "INFO")
-    assert f"run {next(iter(run))} started: pairs by put to 127.0.0.1" in messages[0]
+    assert f"run {next(iter(run))} started: single calls to 127.0.0.1" in messages[0]
     assert any("finished in" in message and "1 failed" in message for message in messages)
 
 
@@ -294,7 +294,7 @@ def test_verify_and_resume_log_too(
     link(pairs_file, "--run", folder)
     for arguments in (("verify", folder), ("resume", folder, "--no-check")):
         lines = lines_of(command(*arguments, *JSON).err)
-        assert any("started: pairs by" in line["message"] for line in lines)
+        assert any(" started: " in line["message"] for line in lines)
 
 
 def test_progress_is_a_line_of_json(start_portal: StartPortal) -> None:

@@ -110,13 +110,16 @@ def test_a_file_is_submitted_linked_and_exported(fleet_command: Command, tmp_pat
     assert (queued["portal"], queued["state"], queued["unprocessed"]) == ("acme", "queued", 3)
     worker = subprocess.Popen(
         [sys.executable, "-m", "aiohubassoc", "fleet", "worker", "--poll", "0.1"],
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
     )
     try:
         ended = fleet_command.until_ended(number)
     finally:
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(300) == 143
+        _, printed = worker.communicate(timeout=300)
+    assert worker.returncode == 143
+    assert f"INFO fleet run {number} is done\n" in printed
     names = ("state", "linked", "partial", "failed", "unprocessed", "skipped")
     assert [ended[name] for name in names] == ["done", 2, 0, 1, 0, 1]
     linked = fleet_command("export", str(number), "--linked", "--format", "csv").out.splitlines()
