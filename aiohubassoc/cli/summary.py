@@ -33,9 +33,9 @@ def print_link_report(report: LinkReport, console: Console) -> None:
     what = plural(report.total, "pair")
     if report.rows_left:
         what = f"{report.rows_read:,} of about {plural(report.input_rows or 0, 'row')}"
-    console.print(
-        f"[bold]{what}[/] in {report.seconds:,.1f} s ({report.completed / seconds:,.1f} pairs/s)"
-    )
+    sent = report.completed if pairs.responses else 0
+    rate = f" ({sent / seconds:,.1f} pairs/s)" if sent else ""
+    console.print(f"[bold]{what}[/] in {report.seconds:,.1f} s{rate}")
     print_portal(report.portal, console)
     for name, count in report.counts().items():
         print_status(count, name, console)
