@@ -90,10 +90,10 @@ class WorkerOptions:
     How a worker works.
 
     Args:
-        max_runs: The most runs at once; of one portal one runs at a time.
-        poll: Seconds between looks for new runs, besides PostgreSQL's notifications.
-        heartbeat: Seconds between signs of life.
-        dead_after: Seconds without one after which other workers take the runs over.
+        max_runs: The most runs at the same time; one of each portal.
+        poll: Seconds between queries for new runs, besides PostgreSQL's notifications.
+        heartbeat: Seconds between heartbeats.
+        dead_after: Seconds without a heartbeat after which other workers take over the runs.
         drain_timeout: Seconds that calls in flight may take to end when the worker is stopped.
         no_listen: Use no LISTEN, for a PgBouncer that pools transactions.
     """
