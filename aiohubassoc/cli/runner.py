@@ -159,7 +159,8 @@ class Runner(ABC):
     def end(self, result: dict[str, Any], what: str, steps: list[str]) -> None:
         """Print and log *result*, which ``--json`` prints; *what*: how many pairs took how long."""
         terminal.print_result(result, json_=self._output.json_)
-        if self.began:
+        if self._stream is not None:
+            terminal.run_id = self._stream.run_id  # not that of a verification after it
             log_end(what, self._report, result, steps)
         if self.sinks.output_is_gone:
             terminal.discard_output()

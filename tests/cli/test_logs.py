@@ -65,8 +65,9 @@ def test_the_end_of_a_run_is_one_line_with_its_counts(
     pairs_file.write_text(f"{pairs_file.read_text('utf-8')}{rejected}", encoding="utf-8")
     given = (pairs_file, "--skip-invalid", "--run", folder, *JSON)
     result = link(*given, "--verify")
-    *_, end = lines_of(result.err)
+    begin, *_, end = (line for line in lines_of(result.err) if "run" in line)
     assert (result.out, result.code, end["level"]) == ("", 1, "WARNING")
+    assert end["run"] == begin["run"]  # not that of the verification
     assert end["message"].startswith("3 pairs in ")
     assert end["message"].endswith(" s: 2 linked, 1 failed, 30 rejected rows")
     counts = {name: end[name] for name in ("total", "linked", "failed", "skipped", "invalid")}
