@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aiohubassoc.cli import check as check_command
+from aiohubassoc.simulator import Latency
 from aiohubassoc.simulator.records import ObjectTypes
 from tests.cli.conftest import TOKEN, TYPES
 
@@ -148,6 +150,13 @@ def test_a_refused_token(check: Any) -> None:
     assert "from HUBSPOT_ACCESS_TOKEN: refused: 401" in result.out
     assert result.out.count('"not checked"') == len(states)
     assert "wrong" not in result.out
+
+
+def test_a_slow_check_says_what_it_waits_for(check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a quota that is used up."""
+    monkeypatch.setattr(check_command, "_SILENT_SECONDS", 0.0)
+    result = check(latency=Latency(before_median=0.05, after_median=0.05))
+    assert (result.code, result.err.count("Waiting for HubSpot")) == (0, 1)
 
 
 def test_a_portal_without_a_connection(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
