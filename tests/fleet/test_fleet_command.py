@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
 
+from aiohubassoc.cli import fleet as cli_fleet
 from aiohubassoc.cli.app import run
+from aiohubassoc.fleet import FleetRun, RunState
 from aiohubassoc.simulator import PortalSettings, portal_process
 from tests.html_report.conftest import Page
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.looptime(False), pytest.mark.timeout(600)]
 
 _LATE = "9999-12-31T23:59:59-14:00"
+NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 TYPES = ("--from", "contacts", "--to", "companies")
 
 
@@ -216,3 +220,25 @@ def test_portals_say_whether_their_token_can_be_read(
     done = fleet_command("portals")
     assert done.code == 1
     assert "cannot read the token" in done.out
+
+
+def test_runs_as_text_have_their_counts_reason_and_next_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No count of nothing; a run that waits says until when."""
+    numbers = dict.fromkeys(("partial", "unprocessed", "skipped", "rejected", "priority"), 0)
+    counts: Any = {"total": 3, "linked": 2, "failed": 1, **numbers}
+    times: Any = {**dict.fromkeys(("due_at", "started_at", "ended_at")), "submitted_at": NOON}
+    done = FleetRun(run=1, portal="acme", state=RunState.DONE, reason=None, **counts, **times)
+    sleeping = attrs.evolve(done, run=2, state=RunState.SLEEPING, due_at=NOON, reason="the day")
+    failed = attrs.evolve(done, run=3, state=RunState.FAILED, reason="no token")
+    cli_fleet._print_runs([done, sleeping, failed])
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == "run 1 of acme done, 2 linked, 1 failed"
+    assert "2 linked, 1 failed: until 2" in second
+    assert second.endswith(". the day")
+    assert third == "run 3 of acme failed, 2 linked, 1 failed: no token"
+    cli_fleet._print_runs([done, failed])
+    assert capsys.readouterr().err == "Fix the cause, then: aiohubassoc fleet resume 3\n"
+    cli_fleet._print_runs([failed, failed])
+    assert capsys.readouterr().err == "Fix the cause, then: aiohubassoc fleet resume RUN\n"
