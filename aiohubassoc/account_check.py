@@ -46,6 +46,11 @@ OBJECT_TYPE_FORMS: Final = (
 """How an object type is written, for messages."""
 
 _TOKEN_ERRORS: Final = (errors.AuthenticationError, errors.PermissionDeniedError)
+_NO_RESPONSE: Final = (
+    errors.ConnectError,
+    errors.ConnectionLostError,
+    errors.ResponseTimeoutError,
+)
 # A refusal to read (403) is none: a run that only links reads nothing.
 _OBSTACLES: Final = (
     errors.AuthenticationError,
@@ -225,7 +230,8 @@ def _association_limits(
     )
     samples = f" (such as {', '.join(limits.samples[:5])})" if limits.samples else ""
     near = f"; near it: {limits.near_limit:,}" if limits.near_limit else ""
-    text = f"{from_type} at {links} to {to_type}: {limits.at_limit:,}{samples}{near}"
+    count = f"{limits.at_limit:,}" if limits.at_limit else "no"
+    text = f"{count} {from_type} at {links} to {to_type}{samples}{near}"
     if not limits.at_limit:
         return _ok(name, text)
     return _failed(name, text, "Leave their pairs out, or remove links of them in HubSpot.")
@@ -259,23 +265,22 @@ def _failed(name: str, text: str, cure: str) -> CheckItem:
 
 
 def _unknown(name: str, response: AccountReply | errors.AioHubAssocError | None) -> CheckItem:
-    why = ""
-    if isinstance(response, errors.ApiError) and not isinstance(response, _TOKEN_ERRORS):
-        why = f" (it responded {response.status} {response.category or 'without a category'})"
+    text = "not reported by HubSpot"
+    if response is None or isinstance(response, _TOKEN_ERRORS + _NO_RESPONSE):
+        text = "not checked"  # another item says why
+    elif isinstance(response, errors.ApiError):
+        text += f" (it responded {response.status} {response.category or 'without a category'})"
     elif isinstance(response, errors.TransportError):
-        why = f" ({response})"
-    return CheckItem(name, CheckState.UNKNOWN, f"not reported by HubSpot{why}")
+        text += f" ({response})"
+    return CheckItem(name, CheckState.UNKNOWN, text)
 
 
 _FINAL_ERRORS: Final = (
-    errors.ResponseTimeoutError,
-    errors.AuthenticationError,
-    errors.ConnectError,
-    errors.ConnectionLostError,
+    *_NO_RESPONSE,
+    *_TOKEN_ERRORS,
     errors.DailyLimitError,
     errors.DailyReserveError,
     errors.MigratingError,
-    errors.PermissionDeniedError,
 )
 # Any record will do: HubSpot responds about a missing one too.
 _RECORD: Final = "1"

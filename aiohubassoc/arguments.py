@@ -178,6 +178,8 @@ def check_link_options(options: Mapping[str, object]) -> None:
         if name not in known:
             near = get_close_matches(name, known, n=1)
             advice = f"; did you mean {near[0]}?" if near else ""
+            if name in ClientOptions.__annotations__:
+                advice = f"; {name} is an option of AssociationClient"
             raise OptionsError(f"link_all() has no option {name}{advice}")
 
 

@@ -173,7 +173,8 @@ class AssociationClient:
             (timeouts, Timeouts),
         ):
             if not isinstance(value, needed):
-                raise OptionsError(f"{value!r} is not a {needed.__name__}")
+                usage = ": give Quota.PROFESSIONAL or Quota(190, 10.0)" if needed is Quota else ""
+                raise OptionsError(f"{value!r} is not a {needed.__name__}{usage}")
         limiters = {"limiter": limiter, "batch_limiter": batch_limiter}
         check_shared(session, limiters, ssl, clock, jitter)
         check_observer(observer)
@@ -322,7 +323,7 @@ class AssociationClient:
             PairError: it is that of an outcome that failed with a PairError.
         """
         if not isinstance(pair, Pair):
-            raise OptionsError(f"{pair!r} is not a Pair")
+            raise OptionsError(f"{pair!r} is not a Pair: give Pair(from_type, 101, to_type, 202)")
         if isinstance(pair, RejectedPair):
             raise pair.to_error()
         call = Call(pair)

@@ -49,6 +49,11 @@ class Skip:
     message: str
 
 
+def _count(results: Sequence[object]) -> str:
+    """Return what a repr shows of results: a report may keep a thousand."""
+    return f"<{len(results):,} kept>"
+
+
 _LINKED: Final = Status.LINKED  # a lookup on the enum costs as much as a function call
 _STATUS: Final = attrgetter("status")
 
@@ -163,7 +168,7 @@ class BulkLinkError(AioHubAssocError):
         input_complete: Whether the input was read to its end.
     """
 
-    failures: tuple[Outcome, ...]
+    failures: tuple[Outcome, ...] = attrs.field(repr=_count)
     not_linked: int
     total: int
     stopped: AioHubAssocError | None = None
@@ -203,7 +208,7 @@ class Report(RunReport):
     failed: int = 0
     unprocessed: int = 0
     skipped: int = 0
-    failures: list[Outcome] = attrs.Factory(list)
+    failures: list[Outcome] = attrs.field(factory=list, repr=_count)
 
     @property
     def total(self) -> int:
@@ -302,7 +307,7 @@ class VerificationReport(RunReport):
     linked: int = 0
     missing: int = 0
     unknown: int = 0
-    not_linked: list[Verification] = attrs.Factory(list)
+    not_linked: list[Verification] = attrs.field(factory=list, repr=_count)
 
     @property
     def total(self) -> int:

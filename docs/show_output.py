@@ -87,7 +87,9 @@ _SHELL_COMMAND: Final = (
 _USUAL: Final = PortalSettings(quota_limit=2000, quota_window=10.0, records_up_to=1000, seed=3)
 # What a page shows that the usual portal does not do.
 _PORTALS: Final = {
-    "README.md": PortalSettings(daily_limit=625_000, records_up_to=1000),
+    **dict.fromkeys(
+        ("README.md", "first-run.md"), PortalSettings(daily_limit=625_000, records_up_to=1000)
+    ),
     "check.md": PortalSettings(
         scopes=(
             "crm.objects.contacts.write",
@@ -117,8 +119,9 @@ def make_files(folder: Path) -> None:
         encoding="utf-8",
     )
     (folder / "contacts.csv").write_text(
-        "Record ID,First Name,Email,Company Name\n101,Ann,ann@example.com,Example Ltd\n"
-        "102,Bo,bo@example.com,example ltd\n103,Cy,cy@example.org,\n104,Di,,Other\n",
+        "Record ID,First Name,Email,Contact owner,Company Name\n"
+        "101,Ann,ann@example.com,Lee,Example Ltd\n102,Bo,bo@example.com,Lee,example ltd\n"
+        "103,Cy,cy@example.org,,\n104,Di,,,Other\n",
         encoding="utf-8",
     )
     (folder / "companies.csv").write_text(

@@ -174,7 +174,7 @@ async def test_temporary_errors_are_retried(
 
 async def test_only_pairs_are_accepted(client: AssociationClient) -> None:
     """Ids without object types are not a pair."""
-    with pytest.raises(OptionsError, match="not a Pair"):
+    with pytest.raises(OptionsError, match=r"not a Pair: give Pair\("):
         await client.create_default((1, 2))  # type: ignore[arg-type]  # that is the point
 
 

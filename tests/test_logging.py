@@ -45,8 +45,8 @@ async def test_a_run_logs_its_begin_and_its_end(caplog: pytest.LogCaptureFixture
     run = extras_of(begin)["run"]
     assert {"run": run} == extras_of(begin) == extras_of(end)
     assert ("INFO", "INFO") == (begin.levelname, end.levelname)
-    assert f"run {run} started: 3 pairs by put to api.hubapi.com" in begin.getMessage()
-    assert "asking first which are linked, quota 50/1s" in begin.getMessage()
+    assert f"run {run} started: 3 pairs, single calls to api.hubapi.com" in begin.getMessage()
+    assert "after a lookup of existing links, quota 50/1s" in begin.getMessage()
     assert f"run {run} finished in 0.2 s: 2 linked, 1 failed" == end.getMessage()
 
 
@@ -57,7 +57,7 @@ async def test_verifying_logs_what_was_found(caplog: pytest.LogCaptureFixture) -
     async with client_of(portal) as client, client.verify(iter(pairs_of(2))) as found:
         _ = [one async for one in found]
     begin, end = caplog.records
-    assert "started: pairs by verify to" in begin.getMessage()
+    assert "started: links read back from" in begin.getMessage()
     assert "1 linked, 1 missing" in end.getMessage()
 
 

@@ -191,6 +191,7 @@ async def test_the_pair_of_a_row_fails_its_checks_again(tmp_path: Path) -> None:
     [
         ({"from_typ": "contacts"}, "link_all() has no option from_typ; did you mean from_type?"),
         ({"xyzzy": 1}, "link_all() has no option xyzzy"),
+        ({"quota": 1}, "has no option quota; quota is an option of AssociationClient"),
         ({"journal": "runs/x"}, "Journal('runs/x')"),
         ({"journal": Path("runs/x")}, "Journal('runs/x')"),
         ({"stop_after_failures": "1"}, "stop_after_failures must be an int"),
@@ -240,6 +241,7 @@ async def test_plan_accepts_only_a_journal() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({"quota": "professional"}, "'professional' is not a Quota: give Quota.PROFESSIONAL or"),
         ({"base_url": 5}, "must be a string"),
         ({"base_url": "https://xn--"}, "does not name a host"),
         ({"base_url": "https://a..b"}, "does not name a host"),

@@ -13,6 +13,7 @@ from hypothesis import given, strategies as st
 from aiohubassoc import (
     ApiError,
     BulkLinkError,
+    LinkState,
     NotFoundError,
     Outcome,
     Pair,
@@ -20,6 +21,8 @@ from aiohubassoc import (
     Report,
     Status,
     TransportError,
+    Verification,
+    VerificationReport,
 )
 from aiohubassoc._protocol.requests import create_default
 from aiohubassoc.pair import RejectedPair
@@ -261,3 +264,14 @@ def test_outcomes_and_reports_pickle() -> None:
     copy = pickle.loads(pickle.dumps(report))  # noqa: S301 -- our own
     assert (1, "m") == (copy.failed, copy.failures[0].error.message)
     assert PAIR == copy.failures[0].pair
+
+
+def test_a_report_is_short_when_it_is_printed() -> None:
+    """It says how many results it kept, and does not print each."""
+    report, found = Report(), VerificationReport()
+    report.add_all([Outcome(0, PAIR, Status.FAILED)] * 1000)
+    found.add_all([Verification(0, PAIR, LinkState.MISSING)] * 1000)
+    with pytest.raises(BulkLinkError) as caught:
+        report.raise_for_failures()
+    assert "failures=<1,000 kept>" in repr(report)
+    assert max(map(len, (repr(report), repr(found), repr(caught.value)))) < 400

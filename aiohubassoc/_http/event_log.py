@@ -27,6 +27,11 @@ KEYS: Final = ("run", "pair", "attempt", "status", "category", "correlation_id")
 _NOTHING: Final = dict.fromkeys(KEYS)
 # Throttles come in bursts: one for each call in flight.
 _SECONDS_BETWEEN_THROTTLES: Final = 10.0
+_MODES: Final = {
+    "put": "single calls to",
+    "batch": "batch calls to",
+    "verify": "links read back from",
+}
 _COUNTS: Final = ("linked", "partial", "failed", "unprocessed", "skipped", "missing", "unknown")
 
 
@@ -82,13 +87,13 @@ class EventLog:
         self._throttles: dict[str | None, _Throttles] = {}
 
     def run_started(self, event: RunStartedEvent) -> None:
-        pairs = "pairs" if event.total is None else plural(event.total, "pair")
-        asked = ", asking first which are linked" if event.skip_linked else ""
+        pairs = "" if event.total is None else f"{plural(event.total, 'pair')}, "
+        looked_up = ", after a lookup of existing links" if event.skip_linked else ""
         write(
             runs,
             logging.INFO,
-            "run %s started: %s by %s to %s%s, quota %s",
-            *(event.run, pairs, event.mode, event.portal, asked, event.quota),
+            "run %s started: %s%s %s%s, quota %s",
+            *(event.run, pairs, _MODES[event.mode], event.portal, looked_up, event.quota),
             extra=make_extra(event.run),
         )
 

@@ -65,28 +65,29 @@ Nothing is sent before the first 1,000 rows are checked.
 Exit codes: 0 every pair linked or skipped; 1 some failed or were rejected; 2 usage or input; \
 3 stopped early; 4 token or scopes; 5 a file or the run folder could not be written; 75 another \
 process uses the run folder; 129, 130 and 143 interrupted. With --verify also 1 if a link is \
-missing, and 3 if HubSpot did not say.
+missing, and 3 if a link is unknown.
 """
 _VERIFY = """\
-Read links back: say of each pair of files, or of a run folder, whether HubSpot has its link.
+Read links back: for each pair of files or of a run folder, whether HubSpot has the link.
 
-Nothing is written to HubSpot; up to 1,000 records are asked for in a call, which needs scopes to \
-read. A pair is linked, missing, or unknown if HubSpot was not asked or did not say.
+Nothing is written to HubSpot. A call reads the links of up to 1,000 records and needs the read \
+scopes. A pair is linked, missing, or unknown if its link was not read.
 
 Exit codes: 0 every pair linked; 1 some missing, or rows rejected; 2 usage or input; 3 some \
 unknown; 4 token or scopes; 5 a file could not be written; 129, 130 and 143 interrupted.
 """
 _CHECK = """\
-Check the account before a run: the token, its scopes for two object types, the quota and what is \
-left of the day, whether HubSpot knows the types, and records at their association limit.
+Check the account before a run: token, scopes, quota, daily limit, object types and association \
+limits.
 
-Nothing is written to HubSpot. Each line is ok, failed with the cure, or what HubSpot does not say.
+Nothing is written to HubSpot. Each line is ok, failed with what to do, or unknown if HubSpot does \
+not report it.
 
 Exit codes: 0 nothing failed; 1 a run would fail, wholly or in part; 2 usage; 4 the token is \
 refused; 129, 130 and 143 interrupted.
 """
 _PAIRS = """\
-Join two exports by a column of each: write the pairs of record ids that link takes.
+Join two exports by a column of each, and write the pairs of record ids for link.
 
 A row of LEFT makes a pair with the record of RIGHT that has the same value. Nothing is sent.
 
@@ -99,28 +100,28 @@ _COMMANDS = (
     ("link:link", _LINK),
     ("resume:resume", "Resume the run of a folder: link what is not linked yet."),
     ("folder_commands:status", "Show how far the run of a folder is, also during the run."),
-    ("folder_commands:export", "Write the rows of a run folder, with what became of them."),
+    ("folder_commands:export", "Write the rows of a run folder, each with its outcome."),
     (
         "report_file:report",
-        "Write the report of a run folder as one HTML file, to look at or hand on.",
+        "Write the report of a run folder: one HTML file to read, send or print.",
     ),
     ("verify:verify", _VERIFY),
-    ("plan:plan", "Read the input, send nothing, and show what linking it would do and take."),
+    ("plan:plan", "Read the input and show the calls and the time of a run. Nothing is sent."),
     ("pairs:pairs", _PAIRS),
     ("simulate:simulate", "Run a simulated HubSpot portal on this machine."),
     ("simulate:demo", "Link 2,000 pairs against a simulated portal and compare with its records."),
 )
 _FLEET_COMMANDS = (
-    ("fleet:init", "Make the tables of the fleet in its database; it may be repeated."),
+    ("fleet:init", "Create the tables of the fleet in its database; it may be repeated."),
     ("fleet_submit:submit", "Queue a run: check files as link does, and store their pairs."),
     (
         "fleet:worker",
-        "Link queued runs until Ctrl-C, SIGTERM or SIGHUP; any number of workers may.",
+        "Link queued runs until Ctrl-C, SIGTERM or SIGHUP. Start any number of workers.",
     ),
     ("fleet:status", "Show how far runs are."),
     ("fleet:cancel", "Cancel a run: it stops within a second; what was done is kept."),
     ("fleet:resume", "Queue a run again that failed or was cancelled."),
-    ("fleet_report:export", "Write the rows of a run, with what became of them."),
+    ("fleet_report:export", "Write the rows of a run, each with its outcome."),
     ("fleet_report:report", "Write the report of a run as one HTML file."),
     ("fleet:portals", "Show the portals of the file, and whether their tokens can be read."),
 )
@@ -142,7 +143,7 @@ def make_app() -> App:
         name="aiohubassoc",
         help="Link HubSpot CRM records in bulk: as fast as the quota allows, never above.",
         help_epilogue=_epilogue(
-            _EXAMPLES, _ACCESS, f"aiohubassoc {_COMPLETION} has the shell complete commands."
+            _EXAMPLES, _ACCESS, f"aiohubassoc {_COMPLETION} installs tab completion."
         ),
         help_format="markdown",
         version=__version__,

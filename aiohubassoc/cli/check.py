@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -17,7 +18,7 @@ from aiohubassoc.cli.options import AccessOptions, Flag, Flat, PortalOptions, ch
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import Command
 from aiohubassoc.cli.summary import print_portal
-from aiohubassoc.cli.terminal import print_lines, print_result, stdout
+from aiohubassoc.cli.terminal import print_lines, print_result, stderr, stdout
 from aiohubassoc.files.hubspot import TypeNames, standard_type
 from aiohubassoc.files.layout import Layout
 
@@ -32,6 +33,8 @@ _COLORS: Final = {
     CheckState.UNKNOWN: "yellow",
 }
 _WIDTH: Final = len("association limits")
+# Seconds after which it says that it waits.
+_SILENT_SECONDS: Final = 2.0
 
 
 def check(
@@ -77,8 +80,14 @@ def check(
 
 
 async def _check(connection: Connection, from_type: str, to_type: str) -> AccountCheck:
-    async with connection.make_client() as client:
-        return await client.check(from_type, to_type)
+    note = asyncio.get_running_loop().call_later(
+        _SILENT_SECONDS, stderr().print, "Waiting for HubSpot: it is slow, or the quota is used up"
+    )
+    try:
+        async with connection.make_client() as client:
+            return await client.check(from_type, to_type)
+    finally:
+        note.cancel()
 
 
 def _in_full(item: CheckItem, source: str, types: tuple[str, str]) -> CheckItem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 from datetime import datetime
@@ -15,7 +16,8 @@ from rich.table import Table
 
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli import signals
-from aiohubassoc.cli.options import Flag, Flat, Json, Uvloop, option_name
+from aiohubassoc.cli.logs import start_logs
+from aiohubassoc.cli.options import Flag, Flat, Json, PrintOptions, Uvloop, option_name
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.runner import loop_factory
 from aiohubassoc.cli.terminal import print_result, stderr, stdout
@@ -88,10 +90,10 @@ class WorkerOptions:
     How a worker works.
 
     Args:
-        max_runs: The most runs at once; of one portal one runs at a time.
-        poll: Seconds between looks for new runs, besides PostgreSQL's notifications.
-        heartbeat: Seconds between signs of life.
-        dead_after: Seconds without one after which other workers take the runs over.
+        max_runs: The most runs at the same time; one of each portal.
+        poll: Seconds between queries for new runs, besides PostgreSQL's notifications.
+        heartbeat: Seconds between heartbeats.
+        dead_after: Seconds without a heartbeat after which other workers take over the runs.
         drain_timeout: Seconds that calls in flight may take to end when the worker is stopped.
         no_listen: Use no LISTEN, for a PgBouncer that pools transactions.
     """
@@ -110,9 +112,9 @@ def _given_or_set(given: str | None, variable: str) -> str:
 
 
 def init(*, database: Annotated[DatabaseOptions, Flat] = DatabaseOptions()) -> int:
-    """Make the tables of the fleet. It may be repeated."""
+    """Create the tables of the fleet. It may be repeated."""
     is_new = database.use(Fleet.init)
-    stderr().print("The fleet's tables are made." if is_new else "The fleet's tables were there.")
+    stderr().print("Created the fleet's tables." if is_new else "The fleet's tables exist already.")
     return ExitCode.ALL_LINKED
 
 
@@ -141,8 +143,10 @@ def worker(
             fleet_worker.stop()
 
         with signals.interruptible(stop):
-            stderr().print("The worker waits for runs. Ctrl-C ends it in good order.")
-            await fleet_worker.run()
+            stderr().print("The worker links queued runs until Ctrl-C.")
+            with contextlib.ExitStack() as stack:
+                start_logs(PrintOptions(log_level="info"), stack)
+                await fleet_worker.run()
         return 128 + received[0] if received else ExitCode.ALL_LINKED
 
     with asyncio.Runner(loop_factory=loop_factory(uvloop=uvloop)) as loop:
@@ -267,11 +271,15 @@ def _print_runs(runs: Sequence[FleetRun]) -> None:
     console = stdout()
     if console.is_terminal:
         console.print(_table(runs))
-        return
-    for run in runs:
-        numbers = ", ".join(f"{getattr(run, name):,} {name}" for name in _NUMBERS)
-        why = f": {run.reason}" if run.reason else ""
-        console.print(f"run {run.run} of {run.portal} {run.state}, {numbers}{why}", markup=False)
+    else:
+        for run in runs:
+            counts = ((getattr(run, name), name) for name in _NUMBERS)
+            numbers = "".join(f", {count:,} {name}" for count, name in counts if count)
+            why = f": {_why(run)}" if _why(run) else ""
+            console.print(f"run {run.run} of {run.portal} {run.state}{numbers}{why}", markup=False)
+    if failed := [run.run for run in runs if run.state is RunState.FAILED]:
+        number = failed[0] if len(failed) == 1 else "RUN"
+        stderr().print(f"Fix the cause, then: aiohubassoc fleet resume {number}", markup=False)
 
 
 async def _show_live(read: Callable[[], Awaitable[Sequence[FleetRun]]]) -> None:
@@ -289,7 +297,11 @@ def _table(runs: Sequence[FleetRun]) -> Table:
         table.add_column(name, justify="right" if name in ("run", *_NUMBERS) else "left")
     for run in runs:
         numbers = (f"{getattr(run, name):,}" for name in _NUMBERS)
-        due = "" if run.due_at is None else f"until {run.due_at.astimezone():%Y-%m-%d %H:%M %Z}. "
         row = (str(run.run), escape(run.portal), run.state, *numbers)
-        table.add_row(*row, escape(due + (run.reason or "")))
+        table.add_row(*row, escape(_why(run)))
     return table
+
+
+def _why(run: FleetRun) -> str:
+    due = "" if run.due_at is None else f"until {run.due_at.astimezone():%Y-%m-%d %H:%M %Z}. "
+    return due + (run.reason or "")

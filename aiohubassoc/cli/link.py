@@ -58,7 +58,7 @@ def link(
     Args:
         files: CSV, TSV, JSON Lines, Parquet or Excel files, or - for standard input. Text may be
             compressed with gzip or zstd.
-        limit: Link the first pairs of the input, this many, and end there: to try a run with a few.
+        limit: Link only the first pairs of the input, as many as this: a small run to try.
         dry_run: Send nothing, and print what would be done: as aiohubassoc plan.
         daily_limit: Calls that the account has a day, for --dry-run; else those of the tier that
             --quota names.

@@ -242,7 +242,7 @@ class TokenOptions:
     Args:
         token_file: Read the access token from this file instead of HUBSPOT_ACCESS_TOKEN. It is
             read again when HubSpot refuses the token.
-        token_command: Take what this command prints for the access token. It is split into words
+        token_command: Use what this command prints as the access token. It is split into words
             as a shell does, but no shell runs it; it has 60 s. It is run again when HubSpot
             refuses the token.
         token_stdin: Read the access token from the first line of standard input.

@@ -47,6 +47,8 @@ _SHORT_SECONDS: Final = 0.25
 # Seconds that the check of the account may take; then the run begins without it. The attempts of
 # a call that makes no connection take 7.5 s at most: the waits of `RetryPolicy`.
 _CHECK_SECONDS: Final = 8.0
+# Of these, the ones that pass in silence.
+_SILENT_SECONDS: Final = 2.0
 
 
 class Runner(ABC):
@@ -145,7 +147,8 @@ class Runner(ABC):
     def end(self, result: dict[str, Any], what: str, steps: list[str]) -> None:
         """Print and log *result*, which ``--json`` prints; *what*: how many pairs took how long."""
         terminal.print_result(result, json_=self._output.json_)
-        if self.began:
+        if self._stream is not None:
+            terminal.run_id = self._stream.run_id  # not that of a verification after it
             log_end(what, self._report, result, steps)
         if self.sinks.output_is_gone:
             terminal.discard_output()
@@ -226,7 +229,13 @@ class Runner(ABC):
     ) -> errors.AioHubAssocError | None:
         """Return what every pair would fail with; None where nothing of the kind is known."""
         self._checking = task = asyncio.create_task(client.check(*types, quick=True))
-        await asyncio.wait({task}, timeout=_CHECK_SECONDS)
+        await asyncio.wait({task}, timeout=_SILENT_SECONDS)
+        if not task.done():
+            terminal.stderr().print(
+                f"Checking the access token and the object types, at most {_CHECK_SECONDS:g} s. "
+                "--no-check leaves it out"
+            )
+            await asyncio.wait({task}, timeout=_CHECK_SECONDS - _SILENT_SECONDS)
         task.cancel()
         await asyncio.wait({task})
         if task.cancelled() or isinstance(task.exception(), errors.AioHubAssocError):

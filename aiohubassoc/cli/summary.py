@@ -58,7 +58,7 @@ def print_link_report(report: LinkReport, console: Console) -> None:
 
 def _describe_pace(report: LinkReport) -> str:
     """Return how fast pairs were linked; "" for a burst, which would look like a broken quota."""
-    if report.seconds < _PACE_SECONDS or not report.completed:
+    if report.seconds < _PACE_SECONDS or not (report.completed and report.pairs.responses):
         return ""
     rate = report.completed / report.seconds
     if report.quota_rate is not None:

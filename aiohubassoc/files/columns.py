@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aiohubassoc.files.record import InputCounts
 
 _SHOWN_COLUMNS: Final = 30
+_TYPES: Final = {"from": "contacts", "to": "companies"}  # in messages
 _NUMBERS: Final = re.compile(r"[\d.,eE+ -]*")
 # What separates the columns instead, and what to do about it.
 OTHER_DELIMITERS: Final = {
@@ -200,7 +201,10 @@ class PairColumns:
             missing = " and ".join(repr(f"{one.end}_type") for one in untyped)
             options = " and ".join(f"--{one.end}" for one in untyped)
             columns = "column" if len(untyped) == 1 else "columns"
-            raise InputError(f"{header.table} has no {columns} {missing}: give {options}")
+            raise InputError(
+                f"{header.table} has no {columns} {missing}: give {options}, such as "
+                f"{' '.join(f'--{one.end} {_TYPES[one.end]}' for one in untyped)}"
+            )
         return ends
 
     def _id_column(self, wanted: Wanted, header: Header) -> int | None:
@@ -226,8 +230,8 @@ class PairColumns:
             if self._wanted[0].column is not None and _may_be_records(wanted, header.cells):
                 advice = f"If 'Record ID' holds them: {wanted.column_option} 'Record ID'"
             raise InputError(
-                f"{header.table} has no column with ids of {wanted.object_type}, but {found}. "
-                f"{advice}"
+                f"{header.table} has no column with ids of {wanted.object_type}. Its columns of "
+                f"ids: {found}. {advice}"
             )
         options = "" if wanted.object_type is not None else f"--{wanted.end} or "
         raise InputError(
@@ -245,7 +249,15 @@ class PairColumns:
             place = None if second.column is None else header.find(second.column)
             advice = self._choice(header, (None, place))
             own = self._suggested(wanted, header.cells)
-            if own and second.column is None and _may_be_records(second, header.cells):
+            exported = hubspot.exported_type(header.cells)
+            if second.object_type is None and second.column is None and exported is not None:
+                advice = f"For links from {exported}: --from {exported}"
+                if own:
+                    advice += (
+                        f". For links from {wanted.object_type}: {wanted.column_option} "
+                        f"{shlex.quote(own)} --to {exported} {second.column_option} 'Record ID'"
+                    )
+            elif own and second.column is None and _may_be_records(second, header.cells):
                 advice = (
                     f"If it holds ids of {second.object_type}: {wanted.column_option} "
                     f"{shlex.quote(own)} {second.column_option} 'Record ID'"
@@ -260,12 +272,16 @@ class PairColumns:
         """Return what to do about the columns that have no place, as a sentence."""
         missing = [one for one, at in zip(self._wanted, places, strict=True) if at is None]
         taken = {header.cells[at] for at in places if at is not None}
+        types = {hubspot.named_type(column) for column in taken} - {None}
         fitting = [self._suggested(one, header.cells) for one in missing]
         columns: dict[str, str | None] = {}
         for one, column in zip(missing, fitting, strict=True):
-            # One column for both ends would link each record to itself.
-            columns[one.column_option] = None if column in taken else column
+            # One column for both ends would link each record to itself, and two of one type, such
+            # as "Associated Company IDs" and the same "(Primary)", nearly always too.
+            is_double = one.object_type is None and column and hubspot.named_type(column) in types
+            columns[one.column_option] = None if column in taken or is_double else column
             taken.add(column or "")
+            types.add(hubspot.named_type(column or ""))
         # A value for one option only would read as if the other took none.
         unknown = " COLUMN" if any(columns.values()) else ""
         options = " ".join(
@@ -279,8 +295,8 @@ class PairColumns:
         ]
         if absent and any(map(hubspot.is_record_id, header.cells)):
             return (
-                f"It has no column of {' or '.join(absent)}. Export it with that column, or choose "
-                f"with {options}"
+                f"It has no column with ids of {' or '.join(absent)}. Export it with that column, "
+                f"or choose with {options}"
             )
         return f"Choose with {options}"
 

@@ -178,7 +178,7 @@ class Fleet:
         async with self._connection() as db, db.transaction():
             row = await fetch_one(
                 db,
-                "update aiohubassoc_runs set cancel_requested = true,"
+                "update aiohubassoc_runs set cancel_requested = true, reason = null,"
                 " state = case when owner is null then 'cancelled' else state end,"
                 " ended_at = case when owner is null then now() end"
                 " where id = %s and state in ('queued', 'running', 'sleeping') returning job",

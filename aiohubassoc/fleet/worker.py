@@ -206,7 +206,8 @@ class FleetWorker:
             logger.exception("fleet run %d", run)
             ending = continue_later(f"{type(error).__name__}: {error}", row["retries"] + 1)
         finally:
-            logger.info("fleet run %d: %s %s", run, ending.state, ending.reason or "")
+            why = f": {ending.reason}" if ending.reason else ""
+            logger.info("fleet run %d is %s%s", run, ending.state, why)
             with contextlib.suppress(FleetError):  # the reaper finds it
                 await self._owned.end(ownership, ending)
 

@@ -208,7 +208,7 @@ async def test_records_at_their_association_limit() -> None:
     item = found.item("association limits")
     assert (item.state, found.records_at_limit) == (FAILED, 1)
     assert item.text == (
-        "contacts at the limit of 50,000 links to companies: 1 (such as 5); near it: 1"
+        "1 contacts at the limit of 50,000 links to companies (such as 5); near it: 1"
     )
     near = await check(limited_records=records[1:])
     assert near.item("association limits").state is OK

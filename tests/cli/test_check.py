@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aiohubassoc.cli import check as check_command
+from aiohubassoc.simulator import Latency
 from aiohubassoc.simulator.records import ObjectTypes
 from tests.cli.conftest import TOKEN, TYPES
 
@@ -133,19 +136,39 @@ def test_two_names_of_one_type_are_said_as_one(
     result = command("check", "--from", "contacts", "--to", "contact", "--base-url", url)
     assert result.code == 0
     assert "HubSpot knows contacts\n" in result.out
-    assert "contacts at the limit of 50,000 links to contacts: 0" in result.out
+    assert "no contacts at the limit of 50,000 links to contacts\n" in result.out
     assert result.out.endswith("aiohubassoc link FILE --from contacts --to contacts\n")
 
 
 def test_a_refused_token(check: Any) -> None:
-    """Exit code 4, with where it came from; HubSpot says nothing of the rest."""
+    """Exit code 4, with where it came from; the rest is not checked."""
     result = check("--json", token="wrong")
     assert result.code == 4
     states = _states(result)
     assert (states.pop("connection"), states.pop("token")) == ("ok", "failed")
     assert set(states.values()) == {"unknown"}
     assert "from HUBSPOT_ACCESS_TOKEN: refused: 401" in result.out
+    assert result.out.count('"not checked"') == len(states)
     assert "wrong" not in result.out
+
+
+def test_a_slow_check_says_what_it_waits_for(check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a quota that is used up."""
+    monkeypatch.setattr(check_command, "_SILENT_SECONDS", 0.0)
+    result = check(latency=Latency(before_median=0.05, after_median=0.05))
+    assert (result.code, result.err.count("Waiting for HubSpot")) == (0, 1)
+
+
+def test_a_portal_without_a_connection(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason is said once, and the rest is not checked."""
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", TOKEN)
+    with socket.socket() as bound:  # it does not listen
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        result = command("check", "--from", "contacts", "--to", "deals", "--base-url", url)
+    assert result.code == 1
+    assert (result.out.count("no response from"), result.out.count("not checked")) == (1, 8)
+    assert "not reported" not in result.out
 
 
 @pytest.mark.parametrize("how", ["refused_calls", "unknown_calls"])

@@ -240,7 +240,7 @@ def test_no_pace_above_the_quota_is_printed(
 def test_the_summary_tells_all() -> None:
     """Counts, an example with what was said and its line, and why it ended."""
     report = _linked(linked=1200, stopped=RunStoppedError("the daily quota is used up"))
-    report.seconds = 10.0
+    report.seconds, report.pairs.responses = 10.0, 1201
     report.add_invalid(9, "line 9", "is [odd]")
     _add(report, _failed("no [such] record"), 7)
     reported = RowResult("skipped", "DUPLICATE", "repeats line 7")
@@ -262,6 +262,15 @@ def test_the_summary_tells_all() -> None:
     ):
         assert expected in printed
     assert "partial" not in printed
+
+
+def test_a_run_that_sent_nothing_has_no_pace() -> None:
+    """Though pairs of it failed before: none was sent."""
+    report = LinkReport()
+    _add(report, _failed("as before"), 7)
+    console = _console()
+    print_link_report(report, console)
+    assert _printed(console).startswith("1 pair in 0.0 s\n")
 
 
 def test_long_lists_are_cut() -> None:

@@ -293,7 +293,8 @@ def _refused(content: str, reported: str, **options: Any) -> Any:
         _refused("from_id,to_id\n", "has no column 'to_type': give --to", to_type=None),
         _refused(
             "from_id,to_id\n",
-            "has no columns 'from_type' and 'to_type': give --from and --to",
+            "has no columns 'from_type' and 'to_type': give --from and --to, such as --from "
+            "contacts --to companies",
             from_type=None,
             to_type=None,
         ),

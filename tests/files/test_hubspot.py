@@ -26,8 +26,8 @@ BETWEEN_COLUMNS = (
     "'Associated Company IDs': choose with --to-column"
 )
 NO_DEALS = (
-    "has no column with ids of deals, but 'Associated Company IDs'. Export it with that column, or "
-    "choose with --to-column"
+    "has no column with ids of deals. Its columns of ids: 'Associated Company IDs'. Export it with "
+    "that column, or choose with --to-column"
 )
 
 
@@ -163,10 +163,14 @@ def test_our_own_columns_come_first(tmp_path: Path) -> None:
             {"to_type": "companies"},
         ),
         ("Record ID,Associated Company IDs", NO_DEALS, {"to_type": "deals"}),
-        ("Record ID,Associated Car IDs", "has no column 'to_type': give --to", {}),
+        (
+            "Record ID,Associated Car IDs",
+            "has no column 'to_type': give --to, such as --to companies",
+            {},
+        ),
         (
             "Record ID,Associated Company IDs",
-            "has no column 'from_type': give --from",
+            "has no column 'from_type': give --from, such as --from contacts",
             {"from_type": None},
         ),
         ("Record ID,Primary Associated Company ID", "has no column 'to_id'. Its columns: ", {}),
@@ -464,7 +468,8 @@ def test_a_column_of_another_type_is_never_proposed(
     """It would link other records than those that were asked for."""
     advice = _advice(tmp_path, CONTACTS, from_type="contacts", **options)
     assert advice.endswith(
-        f"It has no column of {missing}. Export it with that column, or choose with --to-column"
+        f"It has no column with ids of {missing}. Export it with that column, or choose with "
+        "--to-column"
     )
 
 
@@ -511,5 +516,21 @@ def test_a_missing_first_column_of_an_export(tmp_path: Path) -> None:
     """It is exported anew, with the exported records as the second ones."""
     header = CONTACTS.replace("Company", "Deal")
     advice = _advice(tmp_path, header, from_type="companies", to_type="contacts")
-    assert "It has no column of companies. Export it with that column, or choose with " in advice
+    assert (
+        "It has no column with ids of companies. Export it with that column, or choose with "
+        in advice
+    )
     assert "--from-column COLUMN --to-column 'Record ID'. If it does hold them: " in advice
+
+
+def test_an_export_of_the_other_type_names_both_ways(tmp_path: Path) -> None:
+    """From the records of the export, and from those of its column; never one type with itself."""
+    header = "Record ID,Contact owner,Associated Company IDs,Associated Company IDs (Primary)"
+    assert (
+        "For links from contacts: --from contacts. For links from companies: --from-column "
+        "'Associated Company IDs' --to contacts --to-column 'Record ID'. If it does hold them: "
+    ) in _advice(tmp_path, header, from_type="companies")
+    alone = _advice(tmp_path, "Record ID,Contact owner,Phone", from_type="companies")
+    assert "For links from contacts: --from contacts. If it does" in alone
+    unlike = _advice(tmp_path, header.removeprefix("Record ID,"), from_type=None)
+    assert unlike.endswith("Choose with --from-column")

@@ -412,8 +412,11 @@ async def test_a_queued_run_that_is_cancelled_never_starts(
 ) -> None:
     """A queued run that is cancelled never starts."""
     run = await submit(fleet, pairs(5))
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as db:
+        await db.execute("update aiohubassoc_runs set reason = 'the worker stopped'")
     await fleet.cancel(run)
-    assert (await fleet.runs(run))[0].state is RunState.CANCELLED
+    (cancelled,) = await fleet.runs(run)
+    assert (cancelled.state, cancelled.reason) == (RunState.CANCELLED, None)
     other = await submit(fleet, pairs(1))
     async with working(database, portals):
         await until(fleet, other)

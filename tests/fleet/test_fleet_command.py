@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
 
+from aiohubassoc.cli import fleet as cli_fleet
 from aiohubassoc.cli.app import run
+from aiohubassoc.fleet import FleetRun, RunState
 from aiohubassoc.simulator import PortalSettings, portal_process
 from tests.html_report.conftest import Page
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.looptime(False), pytest.mark.timeout(600)]
 
 _LATE = "9999-12-31T23:59:59-14:00"
+NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 TYPES = ("--from", "contacts", "--to", "companies")
 
 
@@ -110,13 +114,16 @@ def test_a_file_is_submitted_linked_and_exported(fleet_command: Command, tmp_pat
     assert (queued["portal"], queued["state"], queued["unprocessed"]) == ("acme", "queued", 3)
     worker = subprocess.Popen(
         [sys.executable, "-m", "aiohubassoc", "fleet", "worker", "--poll", "0.1"],
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
     )
     try:
         ended = fleet_command.until_ended(number)
     finally:
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(300) == 143
+        _, printed = worker.communicate(timeout=300)
+    assert worker.returncode == 143
+    assert f"INFO fleet run {number} is done\n" in printed
     names = ("state", "linked", "partial", "failed", "unprocessed", "skipped")
     assert [ended[name] for name in names] == ["done", 2, 0, 1, 0, 1]
     linked = fleet_command("export", str(number), "--linked", "--format", "csv").out.splitlines()
@@ -213,3 +220,25 @@ def test_portals_say_whether_their_token_can_be_read(
     done = fleet_command("portals")
     assert done.code == 1
     assert "cannot read the token" in done.out
+
+
+def test_runs_as_text_have_their_counts_reason_and_next_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No count of nothing; a run that waits says until when."""
+    numbers = dict.fromkeys(("partial", "unprocessed", "skipped", "rejected", "priority"), 0)
+    counts: Any = {"total": 3, "linked": 2, "failed": 1, **numbers}
+    times: Any = {**dict.fromkeys(("due_at", "started_at", "ended_at")), "submitted_at": NOON}
+    done = FleetRun(run=1, portal="acme", state=RunState.DONE, reason=None, **counts, **times)
+    sleeping = attrs.evolve(done, run=2, state=RunState.SLEEPING, due_at=NOON, reason="the day")
+    failed = attrs.evolve(done, run=3, state=RunState.FAILED, reason="no token")
+    cli_fleet._print_runs([done, sleeping, failed])
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == "run 1 of acme done, 2 linked, 1 failed"
+    assert "2 linked, 1 failed: until 2" in second
+    assert second.endswith(". the day")
+    assert third == "run 3 of acme failed, 2 linked, 1 failed: no token"
+    cli_fleet._print_runs([done, failed])
+    assert capsys.readouterr().err == "Fix the cause, then: aiohubassoc fleet resume 3\n"
+    cli_fleet._print_runs([failed, failed])
+    assert capsys.readouterr().err == "Fix the cause, then: aiohubassoc fleet resume RUN\n"
