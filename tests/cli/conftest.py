@@ -68,10 +68,9 @@ class StartPortal(Protocol):
 @pytest.fixture(scope="session", autouse=True)
 def _arguments_collected_once() -> Iterator[None]:
     """
-    Have cyclopts collect the arguments of each command once: a call of the command took 4/5 of its
-    own time for it.
+    Have cyclopts collect the arguments of each command once.
 
-    Each call gets copies in which nothing is parsed yet.
+    It would for each call, for longer than most calls take. Each gets copies, nothing parsed yet.
     """
     collect = cyclopts.App.assemble_argument_collection
     collected: dict[object, cyclopts.ArgumentCollection] = {}
