@@ -6,8 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import aioresponses.core
 import pytest
@@ -17,7 +17,7 @@ from pytest_asyncio import is_async_test
 from aiohubassoc.testing.mocked import ResponseWithWriter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 # The speed at which a machine draws examples is not tested.
 _ANY_SPEED = (HealthCheck.too_slow,)
@@ -31,11 +31,6 @@ _PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 settings.load_profile(_PROFILE)
 _OWN_SETTINGS = "_hypothesis_internal_use_settings"  # where @settings keeps them; not exported
 
-
-_TESTS = Path(__file__).parent
-# Folders and files whose async tests run in asyncio's debug mode: it fails calls from a wrong
-# thread. It doubles the time of a run, so the tests of long runs are left out.
-_CHECKED_BY_ASYNCIO = {"account", "http", "journal", "shared_quota", "test_client.py"}
 
 # In the background of a shell, or under nohup, these signals are ignored, also by each process that
 # a test starts and interrupts.
@@ -88,12 +83,32 @@ def _no_task_left_behind(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-async def _tasks_end(request: pytest.FixtureRequest) -> AsyncIterator[None]:
-    if _CHECKED_BY_ASYNCIO & set(request.path.relative_to(_TESTS).parts):
-        asyncio.get_running_loop().set_debug(True)
+async def _tasks_end() -> AsyncIterator[None]:
+    _refuse_other_threads(asyncio.get_running_loop())
     yield
     left = asyncio.all_tasks() - {asyncio.current_task()}
     assert not left, left
+
+
+def _refuse_other_threads(loop: asyncio.AbstractEventLoop) -> None:
+    """
+    Fail what schedules a callback from another thread, as asyncio's debug mode does.
+
+    That mode also keeps where each future, task and callback was made: a turn of the loop takes
+    forty times as long.
+    """
+    own = threading.get_ident()
+
+    def in_own_thread(schedule: Callable[..., asyncio.Handle]) -> Callable[..., asyncio.Handle]:
+        def checked(*args: Any, **options: Any) -> asyncio.Handle:
+            if threading.get_ident() != own:
+                raise RuntimeError("the event loop belongs to another thread")
+            return schedule(*args, **options)
+
+        return checked
+
+    for name in ("call_soon", "call_at"):  # futures, tasks and call_later call these
+        setattr(loop, name, in_own_thread(getattr(loop, name)))
 
 
 async def settle() -> None:

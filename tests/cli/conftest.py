@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import csv
 import json
 import queue
@@ -13,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
+import cyclopts
 import pytest
 
 from aiohubassoc.cli.app import run
@@ -61,6 +63,31 @@ class StartPortal(Protocol):
 
     def __call__(self, *, instead_of: ServedPortal | None = None, **settings: Any) -> ServedPortal:
         """Return it, live; *instead_of* ends, and its address is taken over."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _arguments_collected_once() -> Iterator[None]:
+    """
+    Have cyclopts collect the arguments of each command once.
+
+    It would for each call, for longer than most calls take. Each gets copies, nothing parsed yet.
+    """
+    collect = cyclopts.App.assemble_argument_collection
+    collected: dict[object, cyclopts.ArgumentCollection] = {}
+
+    def collect_once(app: cyclopts.App, **options: Any) -> cyclopts.ArgumentCollection:
+        key = (app.default_command, *options.items())
+        if key not in collected:
+            collected[key] = collect(app, **options)
+        copies = {id(one): copy.copy(one) for one in collected[key]}
+        for one in copies.values():
+            one.tokens = []
+            one.children = type(one.children)(copies[id(child)] for child in one.children)
+        return type(collected[key])(copies.values())
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(cyclopts.App, "assemble_argument_collection", collect_once)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -444,7 +444,6 @@ async def test_two_loops_at_once_are_refused(way: str, make: Make) -> None:
 
 async def test_cancelled_callers_leave_the_queue_at_once() -> None:
     """Behind one that continues waiting: neither futures nor the room for them stay."""
-    asyncio.get_running_loop().set_debug(False)  # it keeps where each future was made
     limiter = QuotaLimiter(Quota(1, 10_000.0))
     await _acquire(limiter, 1)
     head = asyncio.create_task(limiter.acquire())
