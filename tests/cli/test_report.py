@@ -231,7 +231,7 @@ def test_no_pace_above_the_quota_is_printed(
 ) -> None:
     """Nor that of a burst: both would look as if the quota were broken."""
     report = _linked(linked=200)
-    report.seconds, report.quota_rate = seconds, quota_rate
+    report.seconds, report.quota_rate, report.pairs.responses = seconds, quota_rate, 200
     console = _console()
     print_link_report(report, console)
     assert _printed(console).splitlines()[0] == expected
