@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from aiohubassoc._http.limiter_base import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._run.strategy import Strategy
     from aiohubassoc.account import AccountCheck
     from aiohubassoc.journal.journal import Journal

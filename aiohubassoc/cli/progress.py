@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from aiohubassoc._http.clock import Clock
-    from aiohubassoc._http.limiter_base import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._run.stream import OutcomeStream, VerificationStream
     from aiohubassoc.cli.report import CommandReport
 
