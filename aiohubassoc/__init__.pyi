@@ -1,7 +1,7 @@
 # The public names, each with its home: for type checkers, and for __init__.py when one is used.
 from aiohubassoc._http.auth import TokenProvider as TokenProvider
 from aiohubassoc._http.limiter import QuotaLimiter as QuotaLimiter
-from aiohubassoc._http.limiter_base import Limiter as Limiter
+from aiohubassoc._http.limiter_interface import Limiter as Limiter
 from aiohubassoc._run.source import Pairs as Pairs
 from aiohubassoc._run.stream import (
     OutcomeStream as OutcomeStream,

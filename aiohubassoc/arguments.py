@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from aiohubassoc._http.clock import Clock
-    from aiohubassoc._http.limiter_base import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.observer import Observer
     from aiohubassoc.shared_quota.quota import SharedQuota

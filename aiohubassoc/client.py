@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from aiohubassoc._http.limiter_base import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._run.strategy import Strategy
     from aiohubassoc.account import AccountCheck
     from aiohubassoc.journal.journal import Journal
@@ -554,10 +554,8 @@ class AssociationClient:
             from_type: As for `link_each`.
             to_type: As for `link_each`.
             ordered: Whether they come in the input's order.
-            stall_timeout: Stop when no pair has completed for this many seconds since an attempt
-                failed; a slow input does not count. None: never.
-            drain_timeout: Seconds that calls in flight may take to end when the block is left
-                early.
+            stall_timeout: As for `link_each`.
+            drain_timeout: As for `link_each`.
             max_failures_kept: How many pairs the report keeps that are not linked.
             wait: Seconds after which pairs are looked up even if others could be looked up with
                 them, because the input is slow.

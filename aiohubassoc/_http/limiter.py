@@ -1,25 +1,30 @@
-"""The limiter of a client: no window has more calls than the quota allows."""
+"""Makes callers wait for the quota, first come first served; only the first holds a timer."""
 
 from __future__ import annotations
 
 import asyncio
 import math
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, Self
 
 from aiohubassoc._http.clock import SystemClock, bind_now
-from aiohubassoc._http.limiter_base import NO_HEADERS, WaitQueue
+from aiohubassoc._http.limiter_interface import NO_HEADERS
 from aiohubassoc._protocol import headers as _headers
 from aiohubassoc._quota.batch_pacer import BatchPacer
 from aiohubassoc._quota.daily_budget import DailyBudget
 from aiohubassoc._quota.pacer import Pacer
-from aiohubassoc.errors import DailyReserveError, OptionsError
+from aiohubassoc.errors import AioHubAssocError, DailyReserveError, OptionsError
 from aiohubassoc.options import Quota
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.clock import Clock, Timer
 
+# Seconds. A timer may fire a little early; without this a wait of 0 s would spin.
+_TICK: Final = 1e-4
+# A dictionary does not free the memory of removed entries. It is copied when this share is left.
+_SPARSE: Final = 1 / 4
 # While the quota is far from used up, this many calls are recorded at a time: recording each alone
 # costs three times as much.
 _TOGETHER: Final = 64
@@ -203,9 +208,7 @@ class QuotaLimiter:
 
     def _wake(self) -> None:
         for one in self._sharing:
-            queue = one._queue  # noqa: SLF001 -- its own class
-            if queue.waiters:  # while the quota is not used up, there are none
-                queue.wake()
+            one._queue.wake()  # noqa: SLF001 -- its own class
 
     def _record_ended(self) -> None:
         """Record the calls that were not recorded yet. Until then their permits count as used."""
@@ -272,6 +275,85 @@ class QuotaLimiter:
                 "another event loop is using this limiter: use one limiter for each event loop, "
                 "or close the other loop first"
             )
+
+
+class WaitQueue:
+    """
+    The callers of one event loop that wait for a permit.
+
+    Args:
+        clock: For the timer of the first one.
+        try_take: Takes a permit and returns 0, or returns the seconds until one may be free; inf:
+            not before another call ends. If it raises AioHubAssocError, the first caller gets that.
+        give_back: Releases a permit that was granted to a caller just before it was cancelled.
+    """
+
+    def __init__(
+        self, clock: Clock, try_take: Callable[[float], float], give_back: Callable[[], None]
+    ) -> None:
+        self._clock = clock
+        self.now = clock.now  # gives the time
+        self._try_take = try_take
+        self._give_back = give_back
+        # The callers that wait, in order; a cancelled one can be removed from the middle.
+        self.waiters: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+        self._longest = 0
+        self._timer: Timer | None = None
+
+    async def acquire(self) -> None:
+        """Acquire a permit, first come first served. A cancelled caller uses none."""
+        if not self.waiters and self._try_take(self.now()) <= 0:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self.waiters[waiter] = None
+        self._longest = max(self._longest, len(self.waiters))
+        self.wake()
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter in self.waiters:
+                self._remove(waiter)
+            elif not waiter.cancelled() and waiter.exception() is None:
+                self._give_back()
+            raise
+
+    def wake(self) -> None:
+        """Grant permits to callers in order, and set the timer for the first that has to wait."""
+        if not self.waiters:
+            return
+        now = self.now()
+        while self.waiters:
+            waiter = next(iter(self.waiters))
+            if not waiter.done():  # else it was cancelled, and its task did not run yet
+                try:
+                    wait = self._try_take(now)
+                except AioHubAssocError as error:
+                    waiter.set_exception(error)
+                else:
+                    if wait > 0:
+                        self._wake_at(now + max(wait, _TICK))
+                        return
+                    waiter.set_result(None)
+            self._remove(waiter)
+
+    def forget(self) -> None:
+        """Remove all callers: their event loop is closed."""
+        self.waiters.clear()
+        self._timer = None
+
+    def _remove(self, waiter: asyncio.Future[None]) -> None:
+        del self.waiters[waiter]
+        if len(self.waiters) < _SPARSE * self._longest:
+            self.waiters = OrderedDict(self.waiters)
+            self._longest = len(self.waiters)
+        if not self.waiters:
+            self._wake_at(math.inf)
+
+    def _wake_at(self, when: float) -> None:
+        """Set the one timer; inf: set none, because the end of another call wakes the callers."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if when == math.inf else self._clock.call_at(when, self.wake)
 
 
 def _checked_share(share: float) -> float:

@@ -16,7 +16,7 @@ from aiohubassoc._http.call_outcome import (
 )
 from aiohubassoc._http.clock import bind_now
 from aiohubassoc._http.failures import NoResponse
-from aiohubassoc._http.limiter_base import ExpiringLimiter
+from aiohubassoc._http.limiter_interface import ExpiringLimiter
 from aiohubassoc._http.retry_loop import Dependencies, Resend, RetryLoop
 from aiohubassoc._http.transport import ReusedResponse
 from aiohubassoc._protocol.classify import is_from_hubspot
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
-    from aiohubassoc._http.limiter_base import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._protocol.codec import Steps
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc._protocol.verdicts import Response

@@ -32,7 +32,7 @@ from aiohubassoc.pair import Pair
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from aiohubassoc._http.limiter_base import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._http.retry_loop import Dependencies
     from aiohubassoc._protocol.codec import Steps
     from aiohubassoc._protocol.verdicts import Response, Verdict

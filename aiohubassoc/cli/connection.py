@@ -26,7 +26,7 @@ from aiohubassoc.shared_quota.quota import FOLDER_FILE, SQLITE, SharedQuota
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-    from aiohubassoc._http.limiter_base import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc.cli.options import AccessOptions, TokenOptions
     from aiohubassoc.observer import Observer
     from aiohubassoc.shared_quota.store import Store

@@ -10,7 +10,7 @@ import attrs
 from rich.live import Live
 
 from aiohubassoc._http.clock import Clock
-from aiohubassoc._http.limiter_base import Limiter
+from aiohubassoc._http.limiter_interface import Limiter
 from aiohubassoc._run.stream import OutcomeStream, VerificationStream
 from aiohubassoc.cli import terminal
 from aiohubassoc.cli.report import CommandReport

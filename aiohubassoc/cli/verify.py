@@ -32,7 +32,7 @@ from aiohubassoc.models import LinkState, Status
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable
 
-    from aiohubassoc._http.limiter_base import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._run.stream import VerificationStream
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.models import Verification

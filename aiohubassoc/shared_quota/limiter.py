@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from aiohubassoc._http.limiter_base import NO_HEADERS, WaitQueue
+from aiohubassoc._http.limiter import WaitQueue
+from aiohubassoc._http.limiter_interface import NO_HEADERS
 from aiohubassoc._quota.pacer import Cooldown
 from aiohubassoc.errors import ClientClosedError, DailyReserveError
 from aiohubassoc.options import Quota

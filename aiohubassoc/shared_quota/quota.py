@@ -13,9 +13,9 @@ import attrs
 from aiohubassoc.errors import OptionsError, SharedQuotaError, install_command
 
 if TYPE_CHECKING:
-    from aiohubassoc._http.clock import Clock
-    from aiohubassoc.options import Quota
-    from aiohubassoc.shared_quota.session import StoreSession, Worker
+    from typing import Unpack
+
+    from aiohubassoc.shared_quota.session import SessionOptions, StoreSession, Worker
     from aiohubassoc.shared_quota.store import Store
 
 SQLITE: Final = "sqlite:///"
@@ -71,31 +71,12 @@ class SharedQuota:
     url: str = attrs.field(validator=_check_url)
     key: str = attrs.field(default="default", validator=_check_key)
 
-    def open_session(
-        self,
-        *,
-        quota: Quota | None,
-        share: float,
-        reserve_daily: float | None,
-        strict: bool,
-        batch_quota: Quota | None,
-        clock: Clock,
-    ) -> StoreSession:
-        """Return a client's way to it, which is not open yet; the arguments are the client's."""
+    def open_session(self, **options: Unpack[SessionOptions]) -> StoreSession:
+        """Return a client's way to it, which is not open yet; the options are the client's."""
         from aiohubassoc.shared_quota.session import StoreSession  # noqa: PLC0415 -- when one is used
 
-        return StoreSession(
-            self.make_store(),
-            self.key,
-            self.explain,
-            quota=quota,
-            share=share,
-            reserve_daily=reserve_daily,
-            strict=strict,
-            batch_quota=batch_quota,
-            clock=clock,
-            worker=self.make_worker(),
-        )
+        store, worker = self.make_store(), self.make_worker()
+        return StoreSession(store, self.key, self.explain, worker=worker, **options)
 
     def explain(self, error: BaseException) -> SharedQuotaError:
         """Return the error that users see."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypedDict, TypeVar
 
 from aiohubassoc.shared_quota.common_state import CommonState, Decider, StoreClock
 from aiohubassoc.shared_quota.limiter import SharedLimiter
@@ -115,6 +115,17 @@ class CommonRow:
         if (0 if row is None else row.revision) < self._seen:  # deleted, or from a backup
             state.hold_window()
         return state
+
+
+class SessionOptions(TypedDict):
+    """The options of a client that its `StoreSession` takes."""
+
+    quota: Quota | None
+    share: float
+    reserve_daily: float | None
+    strict: bool
+    batch_quota: Quota | None
+    clock: Clock
 
 
 class StoreSession:

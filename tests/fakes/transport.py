@@ -33,7 +33,7 @@ from tests.protocol.judging import judge
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from aiohubassoc._http.limiter_base import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._protocol.verdicts import Verdict
     from aiohubassoc._run.strategy import Strategy
 

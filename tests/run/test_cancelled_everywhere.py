@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from aiohubassoc._http.limiter_base import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._run.stream import OutcomeStream, VerificationStream
     from tests.fakes.portal import Scripted
 
