@@ -360,7 +360,7 @@ def after_plan(command: Command, call: LinkCall, *, rejected: int) -> str:
 
 def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) -> list[str]:
     options = _list_run(command, call)
-    if report.pairs.linked:
+    if report.pairs.linked and not command.portal.simulate:  # a simulated portal is gone
         options["--skip-linked"] = True  # it needs no call for what is linked by now
     options |= given(call.folder)
     again = compose("link", command.files, options)

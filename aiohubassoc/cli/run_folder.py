@@ -233,7 +233,11 @@ def check_folder(folder: str) -> None:
 def open_folder(folder: str) -> Reader:
     """Return a run folder, open for reading; or OptionsError, JournalError."""
     if not Journal(folder).is_there:
-        raise OptionsError(f"{folder} is not a run folder: it has no {DATABASE}")
+        inside = ", ".join(
+            f"{file.parent}" for file in sorted(Path(folder).glob(f"*/{DATABASE}"))[-3:]
+        )
+        hint = f". Run folders in it: {inside}" if inside else ""
+        raise OptionsError(f"{folder} is not a run folder: it has no {DATABASE}{hint}")
     return Reader(folder)
 
 

@@ -229,13 +229,11 @@ class Runner(ABC):
     ) -> errors.AioHubAssocError | None:
         """Return what every pair would fail with; None where nothing of the kind is known."""
         self._checking = task = asyncio.create_task(client.check(*types, quick=True))
-        await asyncio.wait({task}, timeout=_SILENT_SECONDS)
-        if not task.done():
-            terminal.stderr().print(
-                f"Checking the access token and the object types, at most {_CHECK_SECONDS:g} s. "
-                "--no-check leaves it out"
-            )
-            await asyncio.wait({task}, timeout=_CHECK_SECONDS - _SILENT_SECONDS)
+        text = f"Checking the token and the object types, for at most {_CHECK_SECONDS:g} s. "
+        text += "--no-check leaves it out"
+        note = asyncio.get_running_loop().call_later(_SILENT_SECONDS, terminal.stderr().print, text)
+        await asyncio.wait({task}, timeout=_CHECK_SECONDS)
+        note.cancel()
         task.cancel()
         await asyncio.wait({task})
         if task.cancelled() or isinstance(task.exception(), errors.AioHubAssocError):

@@ -56,6 +56,13 @@ def test_the_summary_says_what_is_left_and_the_command_for_it(
     assert set(sent_to(portal).values()) == {1}
 
 
+def test_a_simulated_portal_has_nothing_to_skip(link: Command, pairs_file: Path) -> None:
+    """Each command has its own: the links of the one before are gone with it."""
+    result = link(pairs_file, "--simulate", "--limit", 4)
+    arguments = _next_command(result.out)
+    assert ("--skip-linked" in arguments, "--simulate" in arguments) == (False, True)
+
+
 def test_a_run_folder_goes_on_with_the_rest(
     link: Command, command: Command, start_portal: StartPortal, pairs_file: Path, folder: Path
 ) -> None:

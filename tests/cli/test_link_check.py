@@ -177,7 +177,7 @@ def test_it_does_not_wait_for_long(
     start_portal(latency=Latency(before_median=0.1, after_median=0.1), tokens=("another",))
     result = command("link", pairs_file, *TYPES)
     assert (result.code, "10 pairs" in result.out) == (4, True)  # the run has found it out
-    assert "Checking the access token and the object types, at most" in result.err
+    assert "Checking the token and the object types, for at most" in result.err
 
 
 def test_ctrl_c_ends_it(start_portal: StartPortal, pairs_file: Path, folder: Path) -> None:

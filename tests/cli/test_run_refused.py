@@ -329,6 +329,10 @@ def test_a_folder_that_is_none(command: Command, tmp_path: Path, name: str) -> N
         result = command(name, path)
         assert result.code == 2
         assert f"{path} is not a run folder: it has no journal.db" in result.err
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "journal.db").touch()
+    says = f"it has no journal.db. Run folders in it: {tmp_path / 'first'}\n"
+    assert command(name, tmp_path).err.endswith(says)
 
 
 def test_a_folder_that_holds_other_things_can_be_used(
