@@ -250,8 +250,9 @@ def _is_about_links(response: AccountReply | errors.AioHubAssocError | None) -> 
 
 
 def _is_about_record(response: AccountReply | errors.AioHubAssocError | None) -> bool:
-    is_refusal = isinstance(response, errors.NotFoundError | errors.ValidationError)
-    return is_refusal and response.category in _ABOUT_RECORDS
+    if not isinstance(response, errors.NotFoundError | errors.ValidationError):
+        return False
+    return response.category in _ABOUT_RECORDS
 
 
 # --- parts -------------------------------------------------------------------------------------
