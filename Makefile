@@ -77,6 +77,7 @@ bench: .venv/.dev
 	run journal.py; \
 	run run_report.py; \
 	run inputs.py; \
+	run join.py; \
 	run hostile_files.py; \
 	run callbacks.py; \
 	test -z "$$missed" || { echo "missed$$missed"; exit 1; }

@@ -59,8 +59,8 @@ _OBSTACLES: Final = (
     errors.DailyReserveError,
     errors.UnknownObjectTypeError,
 )
-# With these HubSpot has accepted the token, and knows both types.
-_ABOUT_RECORDS: Final = (errors.NotFoundError, errors.ValidationError)
+# With these HubSpot has accepted the token, and knows both types. HubSpot, "Error handling".
+_ABOUT_RECORDS: Final = {"OBJECT_NOT_FOUND", "VALIDATION_ERROR", "INVALID_OBJECT_IDS"}
 
 
 def make_check(responses: Responses, base_url: str, types: tuple[str, str]) -> AccountCheck:
@@ -113,8 +113,14 @@ def _connection(responses: Responses, base_url: str) -> CheckItem:
         read, errors.WrongEndpointError | errors.GatewayError | errors.InvalidResponseError
     ):
         return _failed(name, str(read), "Check the base URL, the API version and the proxy.")
-    if any(_is_object(one) or isinstance(one, errors.ApiError) for one in responses.values()):
+    failures = [one for one in responses.values() if isinstance(one, errors.ApiError)]
+    unavailable = errors.ServerError | errors.MigratingError
+    if any(map(_is_object, responses.values())) or not all(
+        isinstance(one, unavailable) for one in failures
+    ):
         return _ok(name, f"{base_url} responds")
+    if failures:  # of HubSpot itself, each time
+        return _failed(name, f"{base_url} responds: {failures[0]}", "Check again later.")
     for response in responses.values():
         if isinstance(response, errors.TransportError):
             text = f"no response from {base_url}: {response}"
@@ -129,8 +135,10 @@ def _token(responses: Responses) -> CheckItem:
         if isinstance(response, _TOKEN_ERRORS):
             cure = "Make a new access token (service key) in HubSpot and use that."
             return _failed(name, f"refused: {response}", cure)
-    accepted = (errors.MissingScopesError, *_ABOUT_RECORDS)
-    if any(_is_object(one) or isinstance(one, accepted) for one in responses.values()):
+    if any(
+        _is_object(one) or isinstance(one, errors.MissingScopesError) or _is_about_record(one)
+        for one in responses.values()
+    ):
         return _ok(name, "accepted")
     return _unknown(name, responses.get("details"))
 
@@ -245,7 +253,13 @@ def _is_object(response: AccountReply | errors.AioHubAssocError) -> bool:
 def _is_about_links(response: AccountReply | errors.AioHubAssocError | None) -> bool:
     if isinstance(response, AccountReply):
         return isinstance(response.body.get("results"), list)
-    return isinstance(response, _ABOUT_RECORDS)
+    return _is_about_record(response)
+
+
+def _is_about_record(response: AccountReply | errors.AioHubAssocError | None) -> bool:
+    if not isinstance(response, errors.NotFoundError | errors.ValidationError):
+        return False
+    return response.category in _ABOUT_RECORDS
 
 
 # --- parts -------------------------------------------------------------------------------------

@@ -316,7 +316,7 @@ PARQUETS: Final[dict[str, Callable[[], bytes]]] = {
         }
     ),
     "ids-by-ids.parquet": _parquet(
-        lambda _: dict.fromkeys(("from_id", "to_id"), [list(range(90_000))] * 2)
+        lambda _: dict.fromkeys(("from_id", "to_id"), [list(range(1, 90_001))] * 2)
     ),
     "columns.parquet": _parquet(lambda pa: {f"{n}": pa.nulls(0) for n in range(3000)}),
 }

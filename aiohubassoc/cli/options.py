@@ -10,6 +10,7 @@ from cyclopts import Parameter, default_name_transform
 from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.byte_source import STDIN
+from aiohubassoc.files.hubspot import TypeNames
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.options import Quota
 from aiohubassoc.pair import Pair
@@ -368,7 +369,7 @@ def check_input(layout: Layout) -> None:
     for option, object_type in (("--from", layout.from_type), ("--to", layout.to_type)):
         if object_type is not None:
             try:
-                Pair(object_type, 1, object_type, 1)
+                TypeNames().name(Pair(object_type, 1, object_type, 1).from_type, option)
             except ValueError:
                 raise OptionsError(f"{option} {object_type!r} is not an object type") from None
 

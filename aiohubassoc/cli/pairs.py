@@ -5,29 +5,28 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from contextlib import ExitStack
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 import attrs
 from cyclopts import Parameter
 
 from aiohubassoc.cli import terminal
 from aiohubassoc.cli.hints import how_to_link
+from aiohubassoc.cli.joined_files import OutputLostError, write_join
 from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.sinks import check_outputs
 from aiohubassoc.cli.summary import print_count
-from aiohubassoc.errors import InputError, OptionsError, plural
+from aiohubassoc.errors import OptionsError, plural
 from aiohubassoc.files import keyed_table
 from aiohubassoc.files.byte_source import STDIN, file_identity
-from aiohubassoc.files.join import Join, Joined
+from aiohubassoc.files.join import Join
 from aiohubassoc.files.layout import Layout
-from aiohubassoc.files.results import check_file_name, csv_writer, results_format
+from aiohubassoc.files.results import check_file_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from rich.console import Console
 
@@ -35,8 +34,7 @@ if TYPE_CHECKING:
 File: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
 MatchBy: TypeAlias = Literal["exact", "email-domain"]
 
-_HEADER: Final = ("from_id", "to_id", "from_key", "to_key")
-_OWN_COLUMNS: Final = ("side", "line", "reason", "message")
+_BOTH_KEYS: Final = "--left-on and --right-on in place of --on"
 # Stands in a command for an object type that no column shows.
 _TYPE: Final = "TYPE"
 _TO_KEYS: Final = {
@@ -87,9 +85,10 @@ class KeyOptions:
                 "which columns are compared? Give --on COLUMN, or --left-on COLUMN and --right-on "
                 "COLUMN"
             )
+        own, other = ("--left-on", "--right-on") if self.on is None else (_BOTH_KEYS,) * 2
         return (
-            keyed_table.KeyColumns(left, "--left-on", self.left_id, "--left-id"),
-            keyed_table.KeyColumns(right, "--right-on", self.right_id, "--right-id"),
+            keyed_table.KeyColumns(left, own, self.left_id, "--left-id"),
+            keyed_table.KeyColumns(right, other, self.right_id, "--right-id"),
         )
 
 
@@ -157,8 +156,8 @@ def pairs(
             with Join(
                 left_table, right_table, all_matches=all_matches, keeps_cells=unmatched is not None
             ) as join:
-                _write(join, output, unmatched)
-        except _OutputLostError:
+                write_join(join, output, unmatched)
+        except OutputLostError:
             return ExitCode.STORAGE
         except (OSError, sqlite3.Error) as error:
             raise terminal.StorageError(f"a temporary file: {error}") from None
@@ -181,93 +180,6 @@ def _check_files(inputs: tuple[str, str], output: str | None, unmatched: str | N
         check_file_name(output, ".csv")
     if unmatched is not None:
         check_file_name(unmatched, ".csv", ".jsonl", ".ndjson")
-
-
-def _write(join: Join, output: str | None, unmatched: str | None) -> None:
-    """Write the pairs, and the rows without one; None: to standard output, and nowhere."""
-    # Where the first row of either file cannot be read, nothing is overwritten.
-    results = iter(join)
-    first = next(results, None)
-    with ExitStack() as stack:
-        joined, others = _RowFile(stack, output, _HEADER), None
-        if unmatched is not None:
-            taken = {name.strip().casefold() for name in join.header}
-            own = [f"aiohubassoc_{name}" if name in taken else name for name in _OWN_COLUMNS]
-            others = _RowFile(stack, unmatched, [*own, *join.header])
-        try:
-            for result in () if first is None else chain((first,), results):
-                if isinstance(result, Joined):
-                    joined.write(attrs.astuple(result))
-                elif others is not None:
-                    reason = (result.side, result.line, result.reason, result.message)
-                    others.write([*reason, *result.cells])
-        except InputError as error:
-            if output is None:
-                raise
-            raise InputError(f"{error}. {output} has only the pairs of the rows before") from None
-        if others is not None:
-            others.flush()
-        joined.flush()
-
-
-class _OutputLostError(Exception):
-    """Standard output was closed."""
-
-
-class _RowFile:
-    """
-    Writes rows as CSV, or as JSON Lines where the file's name says so.
-
-    Raises:
-        StorageError: the file cannot be written; so for every method.
-        _OutputLostError: standard output was closed, which is the file if *path* is None; so too.
-    """
-
-    def __init__(self, stack: ExitStack, path: str | None, names: Sequence[str]) -> None:
-        self._path = path
-        self._names = names
-        self._is_csv = path is None or names is _HEADER or results_format(path) == "csv"
-        try:
-            self._file = (
-                terminal.rows_output() if path is None else stack.enter_context(_open(path))
-            )
-        except OSError as error:
-            raise self._explain(error) from None
-        self._csv = csv_writer(self._file)
-        if self._is_csv:
-            self.write(names)
-
-    def write(self, values: Sequence[object]) -> None:
-        try:
-            if self._is_csv:
-                self._csv.writerow(values)
-            else:
-                self._file.write(json.dumps(dict(zip(self._names, values, strict=True))) + "\n")
-        except OSError as error:
-            raise self._explain(error) from None
-
-    def flush(self) -> None:
-        try:
-            self._file.flush()
-        except OSError as error:
-            raise self._explain(error) from None
-
-    def _explain(self, error: OSError) -> Exception:
-        if self._path is not None:
-            return terminal.StorageError(f"{self._path}: {error.strerror}")
-        terminal.lose_output(error)
-        return _OutputLostError()
-
-
-@contextlib.contextmanager
-def _open(path: str) -> Iterator[TextIO]:
-    # A cell of JSON may hold half of a character.
-    file = Path(path).open("w", encoding="utf-8", errors="backslashreplace", newline="")  # noqa: SIM115 -- closed below
-    try:
-        yield file
-    finally:
-        with contextlib.suppress(OSError):  # flush has raised before
-            file.close()
 
 
 def _print_rows(count: int, table: str, verbs: Sequence[str], console: Console) -> None:

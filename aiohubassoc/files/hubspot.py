@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from aiohubassoc.files.ids import checked_text
+from aiohubassoc.files.ids import checked_text, kind_of_nothing, reject
 from aiohubassoc.pair import MOST_TYPE
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ _ID_OF: Final = re.compile(
     r"record id - (.+)|(.+) - record id|(.+?)[ _-]?record[ _-]?ids?|(.+?)[ _-]?ids?", re.IGNORECASE
 )
 _RECORD_ID: Final = "record id"
-_SEVERAL: Final = "IDs"
+# Also where another language has other words after it: "IDs de empresa asociados".
+_SEVERAL: Final = re.compile(r".*IDs|(.*\b)?IDs\b.*", re.DOTALL)
 _MOST_NAMES: Final = 1000
 # Objects that "Deal ID" and the like surely mean; "User ID" may be of any program.
 _CORE: Final = frozenset(("contacts", "companies", "deals", "tickets"))
@@ -84,8 +85,8 @@ def has_label(column: str) -> bool:
 
 
 def holds_several(column: str) -> bool:
-    """Return whether its cells may hold several ids, or none: associated records, "... IDs"."""
-    return column.strip().endswith(_SEVERAL) or is_associated(column)
+    """Return whether its cells may hold several ids, or none: associated records, or "IDs"."""
+    return _SEVERAL.fullmatch(column.strip()) is not None or is_associated(column)
 
 
 def associated_type(column: str) -> str | None:
@@ -173,6 +174,8 @@ class TypeNames:
         if not bare:
             return ""
         checked_text(bare, column, MOST_TYPE)
+        if (kind := kind_of_nothing(bare)) is not None:
+            raise reject(column, bare, kind)
         standard = standard_type(bare)
         name = self._first.setdefault(standard, bare) if standard is not None else bare
         if len(self._known) < _MOST_NAMES:

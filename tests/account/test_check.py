@@ -294,6 +294,30 @@ async def test_faults_that_stay() -> None:
     assert {name for name, state in states(found).items() if state is UNKNOWN} == {"scopes"}
 
 
+async def _check_where_every_call_gets(status: int, category: str) -> AccountCheck:
+    body = {"status": "error", "category": category, "message": "no"}
+    with aioresponses() as mocked:
+        for method in (mocked.get, mocked.post):
+            method(ANY, status=status, payload=body, repeat=True)
+        async with AssociationClient("t") as client:
+            return await client.check("contacts", "companies")
+
+
+@pytest.mark.parametrize(("status", "category"), [(500, "X"), (503, "MIGRATION"), (477, "X")])
+async def test_faults_of_every_call(status: int, category: str) -> None:
+    """HubSpot itself has failed: nothing is known of the account, and it is no time to begin."""
+    found = await _check_where_every_call_gets(status, category)
+    assert states(found) == dict.fromkeys(NAMES, UNKNOWN) | {"connection": FAILED}
+    assert str(status) in found.item("connection").text
+
+
+@pytest.mark.parametrize("category", ["X", ""])
+async def test_a_refusal_that_is_not_of_hubspot_accepts_no_token(category: str) -> None:
+    """Neither does it say that both types are known."""
+    found = await _check_where_every_call_gets(400, category)
+    assert states(found) == dict.fromkeys(NAMES, UNKNOWN) | {"connection": OK}
+
+
 # --- the way -----------------------------------------------------------------------------------
 
 

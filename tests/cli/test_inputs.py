@@ -260,9 +260,9 @@ def test_a_table_in_place_of_json(command: Command, portal: ServedPortal, tmp_pa
     ("rows", "reported"),
     [
         (
-            [f"{n},Company {n}" for n in range(1200)],
+            [f"{n},Company {n}" for n in range(1, 1201)],
             (
-                "none of the first 1,000 rows is valid: line 2: to_id is 'Company 0', a "
+                "none of the first 1,000 rows is valid: line 2: to_id is 'Company 1', a "
                 "name or other text. Column 'to_id' holds names or other text. Choose the columns"
             ),
         ),

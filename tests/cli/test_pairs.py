@@ -204,6 +204,7 @@ def test_no_input_is_overwritten(
         (("--left-on", "Email"), "which columns are compared?"),
         (("--on", "Email", "--left-on", "Email"), "give --on, or --left-on and --right-on"),
         (("--on", "Email"), "has no column 'Email'. Its columns: Record ID, Company name"),
+        (("--on", "Email"), "Choose with --left-on and --right-on in place of --on"),
         (("--on", "Record ID", "--left-id", "none"), "has no column 'none'"),
         (("--on", "Record ID", "--match", "fuzzy"), "--match"),
         (("--on", "Record ID", "--all-match"), "Did you mean --all-matches?"),

@@ -170,6 +170,14 @@ def test_a_row_without_a_type(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["null", "N/A", "#N/A", "NULL", "-", "(blank)", "=A1"])
+def test_a_type_that_is_nothing(tmp_path: Path, kind: str) -> None:
+    """A program wrote it for no value: neither a type nor the one for all."""
+    path = file_of(tmp_path, f"from_id,to_id,to_type\n1,2,{kind}\n1,2,deals\n")
+    ((line, problem),) = problems_of(path).items()
+    assert (2, True) == (line, problem.startswith(f"to_type is {kind!r}, "))
+
+
 @pytest.mark.parametrize("kind", ["a b", "x" * 129, "contacts/1\u200b", ".."])
 def test_a_type_that_is_none(tmp_path: Path, kind: str) -> None:
     """It is named in its row, however long it is."""

@@ -134,6 +134,16 @@ def test_the_other_way_round(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["IDs de empresa asociados", "IDs (Primär)", "TheirIDs"])
+def test_a_column_of_ids_in_another_language(tmp_path: Path, name: str) -> None:
+    """The word for several ids is the same."""
+    content = f"ID de registro,{name}\n1,2;3\n4,\n"
+    options = {"from_column": "ID de registro", "to_column": name, "to_type": "deals"}
+    assert ["contacts:1 -> deals:2", "contacts:1 -> deals:3"] == _pairs(
+        tmp_path, content, **options
+    )
+
+
 def test_any_column_with_that_ending(tmp_path: Path) -> None:
     """A column whose name ends with "IDs" may hold several ids; in lower case that is a word."""
     content = "a,My IDs,kids\n1,2;3,4;5\n1,,\n"
