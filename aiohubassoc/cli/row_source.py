@@ -110,8 +110,8 @@ class RowSource:
     async def _read(self) -> AsyncIterator[_CountedRow]:
         try:
             if self._reader is None:
-                async for record, pair in _read_directly(self._table):
-                    yield record, pair, self._table.counted
+                for row in _with_counts(self._table):
+                    yield row
             else:
                 async for row in self._reader:
                     yield row
@@ -138,11 +138,6 @@ class RowSource:
 def _with_counts(table: RowTable) -> Iterator[_CountedRow]:
     for record, pair in table:
         yield record, pair, table.counted
-
-
-async def _read_directly(table: RowTable) -> AsyncIterator[tuple[Record, Pair | None]]:
-    for row in table:
-        yield row
 
 
 class ThreadReader(Generic[_T]):

@@ -43,7 +43,6 @@ from aiohubassoc.shared_quota.store import PermanentStoreError, TransientStoreEr
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
-    from types import TracebackType
     from typing import Self
 
 _PAGE: Final = 2000
@@ -73,12 +72,7 @@ class Fleet:
         self._db = await connect(self._database)
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._db is not None:
             await self._db.close()
 

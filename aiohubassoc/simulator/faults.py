@@ -32,11 +32,6 @@ def _pending(document: Document) -> Document:
     return _with_results(document, []) | {"status": "PENDING"}
 
 
-def _empty(document: Document) -> Document:
-    # Recorded responses have neither results nor errors.
-    return _with_results(document, [])
-
-
 def _errors_only(describe: Describe, document: Document) -> Document:
     return _with_results(document, [], [describe(document["results"][0])])
 
@@ -116,7 +111,8 @@ _OF_LINKING: dict[Fault, tuple[int, Callable[[Document], Document]]] = {
     Fault.PENDING: (200, _pending),
     Fault.ERRORS_IN_2XX: (200, partial(_errors_only, _no_default_error)),
     Fault.PARTIAL_207: (207, partial(_partial, _direction_error)),
-    Fault.EMPTY_RESULTS: (200, _empty),
+    # Recorded ones have neither results nor errors.
+    Fault.EMPTY_RESULTS: (200, partial(_with_results, results=[])),
     Fault.UNKNOWN_FIELDS: (200, _unknown_fields),
     Fault.CREATED_201: (201, dict),
 }

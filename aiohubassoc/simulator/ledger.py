@@ -140,15 +140,12 @@ class PortalLedger:
         elif kind == "read":
             self.read_inputs += inputs
         else:
-            self._record_single(now)
-
-    def _record_single(self, now: float) -> None:
-        self._accepted.add(now)
-        if self._windows_start is None:
-            self._windows_start = now
-        window = int((now - self._windows_start) // self._window)
-        self.windows.extend([0] * (window + 1 - len(self.windows)))
-        self.windows[window] += 1
+            self._accepted.add(now)
+            if self._windows_start is None:
+                self._windows_start = now
+            window = int((now - self._windows_start) // self._window)
+            self.windows.extend([0] * (window + 1 - len(self.windows)))
+            self.windows[window] += 1
 
     def record_response(self, now: float, status: int, fault: str | None) -> None:
         """Record the response to a request; *status* 0: none is sent. *fault* is what hit it."""

@@ -15,7 +15,7 @@ import threading
 from http import HTTPStatus
 from http.client import HTTPConnection
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import attrs
@@ -118,41 +118,31 @@ def portal_process(
     """
     command = [sys.executable, "-m", "aiohubassoc.simulator", "--child", "--port", str(port)]
     # A separate session: Ctrl-C must not end the portal while calls are in flight.
-    child = subprocess.Popen(  # noqa: S603 -- our own module
+    with subprocess.Popen(  # noqa: S603 -- our own module
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-    )
-    # Always there after Popen with pipes.
-    to_child: IO[bytes] = child.stdin  # type: ignore[assignment]
-    from_child: IO[bytes] = child.stdout  # type: ignore[assignment]
-    try:
-        settings = PortalSettings() if settings is None else settings
-        ready = _start(child, to_child, from_child, settings)
-        yield PortalProcess(ready["base_url"], ready["pid"])
-    finally:
-        child.terminate()
+    ) as child:
         try:
-            child.wait(grace)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-        to_child.close()
-        from_child.close()
+            ready = _start(child, PortalSettings() if settings is None else settings)
+            yield PortalProcess(ready["base_url"], ready["pid"])
+        finally:
+            child.terminate()
+            try:
+                child.wait(grace)
+            except subprocess.TimeoutExpired:
+                child.kill()
 
 
-def _start(
-    child: subprocess.Popen[bytes],
-    to_child: IO[bytes],
-    from_child: IO[bytes],
-    settings: PortalSettings,
-) -> dict[str, Any]:
+def _start(child: subprocess.Popen[bytes], settings: PortalSettings) -> dict[str, Any]:
     """Send the settings to the child and return what it reports when it is ready."""
+    assert child.stdin is not None  # noqa: S101 -- it is a pipe
+    assert child.stdout is not None  # noqa: S101 -- as above
     # If the child hangs, it is killed, so that readline() below returns.
     watchdog = threading.Timer(_TIMEOUT, child.kill)
     watchdog.start()
     try:
-        to_child.write(settings.to_json().encode() + b"\n")
-        to_child.flush()
-        line = from_child.readline()
+        child.stdin.write(settings.to_json().encode() + b"\n")
+        child.stdin.flush()
+        line = child.stdout.readline()
     except BrokenPipeError:
         line = b""
     finally:

@@ -25,11 +25,6 @@ def _one_of(literal: Any) -> Any:  # noqa: ANN401 -- a Literal, and a validator 
     return validators.in_(get_args(literal))
 
 
-def _count_or_none(_: object, field: attrs.Attribute[Any], value: int | None) -> None:
-    if value is not None and value < 1:
-        raise ValueError(f"{field.name} must be 1 or more, or None, not {value!r}")
-
-
 def _pairs(_: object, field: attrs.Attribute[Any], value: tuple[ScriptedPair, ...]) -> None:
     for pair in value:
         if list(map(type, pair)) != [str] * 4:
@@ -37,6 +32,7 @@ def _pairs(_: object, field: attrs.Attribute[Any], value: tuple[ScriptedPair, ..
 
 
 _TEXTS = ("tokens", "custom_types", "missing_scopes", "scopes", "refused_calls", "unknown_calls")
+_LIMIT: Any = validators.optional(validators.ge(1))
 _CALLS = validators.deep_iterable(_one_of(AccountCallName))
 _SHARE = [validators.ge(0.0), validators.le(1.0)]
 
@@ -160,14 +156,14 @@ class PortalSettings:
 
     seed: int = 1
     tokens: tuple[str, ...] = ("simulated-token",)
-    quota_limit: int | None = attrs.field(default=190, validator=_count_or_none)
+    quota_limit: int | None = attrs.field(default=190, validator=_LIMIT)
     quota_window: float = attrs.field(default=10.0, validator=validators.gt(0))
     quota_kind: QuotaKind = attrs.field(default="rolling", validator=_one_of(QuotaKind))
-    secondly_limit: int | None = attrs.field(default=None, validator=_count_or_none)
-    batch_limit: int | None = attrs.field(default=None, validator=_count_or_none)
+    secondly_limit: int | None = attrs.field(default=None, validator=_LIMIT)
+    batch_limit: int | None = attrs.field(default=None, validator=_LIMIT)
     batch_window: float = attrs.field(default=10.0, validator=validators.gt(0))
-    batch_max_in_flight: int | None = attrs.field(default=None, validator=_count_or_none)
-    daily_limit: int | None = attrs.field(default=None, validator=_count_or_none)
+    batch_max_in_flight: int | None = attrs.field(default=None, validator=_LIMIT)
+    daily_limit: int | None = attrs.field(default=None, validator=_LIMIT)
     count_refused: bool = False
     quota_retry_after: bool = False
     headers: HeadersMode = attrs.field(default="all", validator=_one_of(HeadersMode))
