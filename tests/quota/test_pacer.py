@@ -284,6 +284,36 @@ def test_a_limit_of_a_second_besides(second_limit: int, retry_after: bool, kind:
     assert seen.ended_at <= 1.15 * pairs / second_limit
 
 
+@settings(max_examples=30)
+@given(
+    limit=st.integers(5, 400),
+    window=st.sampled_from([0.01, 0.05, 0.1, 0.2, 0.4]),
+    share=st.floats(0.2, 0.9),
+    round_trip=st.floats(0.002, 0.05),
+    is_named=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_a_limit_of_a_second_beside_a_shorter_window(
+    *, limit: int, window: float, share: float, round_trip: float, is_named: bool, seed: int
+) -> None:
+    """Below 5 % of calls are refused, and the others go nearly as fast as both limits allow."""
+    second_limit = max(5, int(limit / window * share))
+    pairs = min(4000, max(2500, 4 * second_limit))
+    world = World(
+        limit=limit,
+        window=window,
+        round_trip=round_trip,
+        second_limit=second_limit,
+        headers_share=1.0 if is_named else 0.0,
+        seed=seed,
+    )
+    seen = link(world, pairs, quota=None if is_named else Quota(limit, window))
+    assert seen.refused_share < 0.05
+    # At most 64 are in flight, and no more than a window's.
+    least = max(pairs / second_limit, pairs * (round_trip + window) / min(64, limit))
+    assert seen.ended_at <= 1.6 * least
+
+
 def test_a_second_is_remembered_though_the_window_is_shorter() -> None:
     """2,000 calls were accepted in it, and so many are allowed after a throttle."""
     pacer = Pacer(Quota(500, 0.1))
