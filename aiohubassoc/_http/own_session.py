@@ -218,7 +218,7 @@ class OwnSession:
         proxy: str | None,
     ) -> None:
         # No limit, or the pool would be a second wait queue. It has at most as many connections as
-        # there are calls in flight, and as many again that are in doubt.
+        # there are calls in flight, and twice as many that are in doubt.
         self._connector = Connector(limit=0, ssl=ssl or True)
         self._connector.deadlines = deadlines
         self._connections = connections

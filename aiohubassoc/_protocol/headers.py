@@ -26,7 +26,8 @@ _DAILY_REMAINING = "X-HubSpot-RateLimit-Daily-Remaining"
 _CORRELATION_ID = "X-HubSpot-Correlation-Id"
 # No published limit reaches these; a header beyond them is nonsense, not a quota.
 _MOST_CALLS = 1_000_000
-_LONGEST_WINDOW_MS = 86_400_000
+# Calls are counted in the longest window named: one header with a day would stop a run for a day.
+_LONGEST_WINDOW_MS = 600_000
 _MOST_CALLS_A_DAY = 1_000_000_000
 # No server means a longer wait: a number of 300 digits, a date in the year 9999.
 _LONGEST_WAIT_SECONDS = 366 * 86_400.0

@@ -33,6 +33,9 @@ _PATIENCE_WINDOWS: Final = (1 / 4, 1 / 2, 1.0, 2.0, 3.0)
 # number: a window may hold so few that failed tries alone would be 5 % of responses.
 _PATIENCE_CALLS: Final = 20
 _MOST_PATIENCE_CALLS: Final = 80
+# A try has failed if what it gained is lost within so many windows. If HubSpot counts in fixed
+# windows, up to twice the limit is accepted in a window around their border.
+_TRIAL_WINDOWS: Final = 3.0
 # A window is shorter than HubSpot's if less than this share of the most calls was accepted in it.
 _HOLLOW_SHARE: Final = 1 / 4
 # Or if HubSpot asks to wait for longer, but for the rounding to whole seconds.
@@ -82,13 +85,13 @@ class AdaptiveLimit:
         self._named_window = quota.window
         # The seconds of the limit: all measurements and counts are of such a window.
         self.window = window or quota.window
-        self._limit: float = quota.limit
+        self._limit = quota.limit * max(1.0, self.window / quota.window)
         self.growth = _GROWTH  # how many more for each call that HubSpot accepts
         self.is_proven = False  # whether HubSpot accepted a whole window of calls, or throttled one
         self.max_in_flight: float = _FIRST_IN_FLIGHT  # how many calls may be in flight
         self.level: _Level | None = None  # what is allowed after a throttle; None: all of the limit
         # The highest limit since the cut: to reach a lower one proves nothing about this one.
-        self._whole: float = quota.limit
+        self._whole = self._limit
         # The most calls that were accepted in a window as it was named.
         self._peak = 0
         self._cut_at = -math.inf
@@ -98,6 +101,10 @@ class AdaptiveLimit:
         # How many windows in a row had a throttle near the limit, and since when the last of them.
         self._near_count = 0
         self._near_at = -math.inf
+        # What was allowed before the last try that came to something, and until when it may turn
+        # out to have come to nothing.
+        self._tried_from: _Level | None = None
+        self._tried_until = -math.inf
 
     @property
     def is_doubted(self) -> bool:
@@ -149,7 +156,9 @@ class AdaptiveLimit:
         scale = window / self.window
         self.window = window
         self._limit = self._quota.limit * max(1.0, window / self._quota.window)
-        self.level, self._before_cut = _scaled(self.level, scale), _scaled(self._before_cut, scale)
+        self.level, self._before_cut, self._tried_from = (
+            _scaled(level, scale) for level in (self.level, self._before_cut, self._tried_from)
+        )
         self._whole *= scale
 
     def record_accepted(self, own: int, *, sent_at: float) -> None:
@@ -166,10 +175,13 @@ class AdaptiveLimit:
         if level is None:
             return
         if own > level.shown:
-            self.level = attrs.evolve(level, shown=own)
+            level = self.level = attrs.evolve(level, shown=own)
         if sent_at <= self._cut_at:
             self._accepted_at_cut += 1
+            if level.disproof:  # this one was accepted before the cut, and disproves nothing
+                self.level = attrs.evolve(level, base=max(level.base, min(own, level.base + 1)))
         elif own >= self._whole or (level.disproof and own >= level.base + level.disproof):
+            self._note_try(level, sent_at)
             self._return_to(None)
 
     def record_end(self, *, sent_at: float) -> None:
@@ -204,7 +216,9 @@ class AdaptiveLimit:
             self._throttled_at_cut += 1
             return False
         level = self.level
-        if level is None and own >= self._limit - _near(self._limit) and self._is_passing(now):
+        failed_from = self._failed_try(level, own, now)
+        is_whole = level is None and failed_from is None
+        if is_whole and own >= self._limit - _near(self._limit) and self._is_passing(now):
             return True
         self._before_cut, self._cut_at = level, now
         self.in_flight_at_cut, self._accepted_at_cut, self._throttled_at_cut = beside, 0, 0
@@ -225,16 +239,38 @@ class AdaptiveLimit:
                 if is_hollow:  # more is tried at once: what held back the calls may have ended
                     self.level = _Level(own, own, now, 0)
                     return False
-        if level is None:
-            self.level = self._cut(own, now, 0)
-        elif now >= level.tries_at:
-            came_to_nothing = own <= level.base + _near(level.base)
-            self.level = self._cut(own, now, level.failed_tries + 1 if came_to_nothing else 0)
-        elif own >= level.shown - _near(level.shown):
-            self.level = attrs.evolve(level, shown=own, base=own)
-        else:
-            self.level = self._cut(own, now, level.failed_tries)
+        self.level = self._lowered(level, failed_from, own, now)
         return False
+
+    def _lowered(
+        self, level: _Level | None, failed_from: _Level | None, own: int, now: float
+    ) -> _Level:
+        """Return what is allowed after a throttle; *failed_from*: as `_failed_try` returns it."""
+        if failed_from is not None:
+            return self._cut(own, now, failed_from.failed_tries + 1)
+        if level is None:
+            return self._cut(own, now, 0)
+        if now >= level.tries_at:
+            self._note_try(level, now)
+            return self._cut(own, now, 0, is_doubtful=bool(level.disproof))
+        if own >= level.shown - _near(level.shown):
+            return attrs.evolve(level, shown=own, base=own)
+        return self._cut(own, now, level.failed_tries)
+
+    def _note_try(self, level: _Level, now: float) -> None:
+        """Note that more than *level* allows was accepted, perhaps for a moment only."""
+        if now >= self._tried_until:
+            self._tried_from, self._tried_until = level, now + _TRIAL_WINDOWS * self.window
+
+    def _failed_try(self, level: _Level | None, own: int, now: float) -> _Level | None:
+        """Return what was allowed before a try that this throttle fails; None: it fails none."""
+        before = self._tried_from if now < self._tried_until else None
+        if before is None or own > before.base + _near(before.base):
+            before = level
+            if level is None or now < level.tries_at or own > level.base + _near(level.base):
+                return None
+        self._tried_until = -math.inf
+        return before
 
     def _return_to(self, level: _Level | None) -> None:
         self.level = level
@@ -245,10 +281,11 @@ class AdaptiveLimit:
         self.is_proven = True
         self.max_in_flight = math.inf
 
-    def _cut(self, own: int, now: float, failed_tries: int) -> _Level:
+    def _cut(self, own: int, now: float, failed_tries: int, *, is_doubtful: bool = True) -> _Level:
         quota = self._quota
         in_quota_window = own * max(1.0, quota.window / self.window)
-        if failed_tries <= 1 and in_quota_window < _DOUBTED_SHARE * quota.limit:
+        is_doubtful = is_doubtful and failed_tries <= 1
+        if is_doubtful and in_quota_window < _DOUBTED_SHARE * quota.limit:
             disproof = _DISPROOF_CALLS + int(_DISPROOF_SHARE * own)
             return _Level(own, own, now, failed_tries, disproof)
         windows = _PATIENCE_WINDOWS[min(failed_tries, len(_PATIENCE_WINDOWS) - 1)]

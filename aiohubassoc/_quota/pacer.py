@@ -79,6 +79,8 @@ _AMPLE_CALLS: Final = 1000
 _SECOND: Final = 1.0
 # After a throttle calls are remembered for this many windows: the window may be longer than named.
 _REMEMBERED_WINDOWS: Final = 3
+# And at least for this many seconds: a second is measured that ended half a round trip ago.
+_LEAST_MEMORY: Final = 2 * _SECOND
 # Seconds: the window of the smallest share is about 30 years, not infinite.
 _LONGEST_WINDOW: Final = 1e9
 
@@ -118,6 +120,7 @@ class Pacer:
         self._others_until = -math.inf
         self._wary_until = self._next_at = -math.inf
         self._lean_until = math.inf
+        self._remember()
 
     @property
     def quota(self) -> Quota:
@@ -267,7 +270,7 @@ class Pacer:
     def _remember(self) -> None:
         windows = 1 if self._adaptive.level is None else _REMEMBERED_WINDOWS
         bucket = self._buckets[-1]
-        bucket.memory = max(bucket.quota.window, windows * self._adaptive.window)
+        bucket.memory = max(_LEAST_MEMORY, bucket.quota.window, windows * self._adaptive.window)
 
     def record_throttle(
         self,
@@ -331,8 +334,8 @@ class Pacer:
         if quotas != [bucket.quota for bucket in self._buckets]:
             self._close_room()
             longest = max(self._buckets, key=lambda bucket: bucket.memory)
-            remember = self._adaptive.window
-            self._buckets = tuple(longest.copy_for(one, remember=remember) for one in quotas)
+            self._buckets = tuple(longest.copy_for(one) for one in quotas)
+            self._remember()
 
     def adopt_remaining(self, now: float, limit: int, remaining: int) -> None:
         """

@@ -125,11 +125,10 @@ class TokenBucket:
                 return moment - counted_at
         return math.inf
 
-    def copy_for(self, quota: Quota, *, remember: float = 0.0) -> TokenBucket:
-        """Return a bucket for *quota* with the same calls; they are kept for *remember* seconds."""
+    def copy_for(self, quota: Quota) -> TokenBucket:
+        """Return a bucket for *quota* with the same calls."""
         bucket = TokenBucket(quota)
         bucket.in_flight = self.in_flight
-        bucket.memory = max(quota.window, remember)
         bucket._counted = list(self._counted)
         bucket._rejected = list(self._rejected)
         return bucket

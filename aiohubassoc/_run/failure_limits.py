@@ -139,8 +139,8 @@ class FailureLimits:
 
     def allows(self, refusals: int) -> bool:
         """Return whether this many more refusals, alike and nameless, would not stop the run."""
-        limit = self.streak.limit
-        return limit is None or self.streak.length + refusals < limit
+        limits = ((self.streak.limit, self.streak.length), (self._most, self._count))
+        return all(most is None or count + refusals < most for most, count in limits)
 
     def check(self, outcome: Outcome, *, is_refusal: bool) -> AioHubAssocError | None:
         """

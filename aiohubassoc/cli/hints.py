@@ -279,7 +279,8 @@ def compose(command: str, paths: Iterable[str], options: Mapping[str, object] | 
     """Return a command that can be typed as it is."""
     called = Path(sys.argv[0])
     found = shutil.which(_PROGRAM)
-    is_elsewhere = called.name == _PROGRAM and (not found or not called.samefile(found))
+    is_known = called.name == _PROGRAM and called.is_file()
+    is_elsewhere = is_known and not (found and called.samefile(found))
     words = [str(called) if is_elsewhere else _PROGRAM, *command.split()]
     # A word that begins with a dash would be an option.
     words += [f"./{path}" if path.startswith("-") and path != STDIN else path for path in paths]

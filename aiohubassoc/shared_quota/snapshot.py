@@ -25,7 +25,7 @@ from aiohubassoc.options import Quota
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FORMAT: Final = 2  # the version of what stands in a row's state
+FORMAT: Final = 3  # the version of what stands in a row's state
 
 # Parts of a pacer that stay and get new attributes; and those that are made anew.
 _IN_PLACE: Final = (AdaptiveLimit, Cooldown, RoundTrips)

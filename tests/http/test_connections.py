@@ -391,6 +391,23 @@ async def test_pairs_that_wait_for_silence_are_few_calls_more(first: int, quota:
         assert server.requests <= (120 if first == 1 else 400)
 
 
+@pytest.mark.parametrize("failures", [1, 5])
+async def test_a_stop_after_failures_is_as_early_though_refusals_are_awaited(failures: int) -> None:
+    """While failures enough are in doubt, no worker sends in place of one that waits."""
+
+    async def respond(exchange: Exchange) -> None:
+        await pass_time(0.1)
+        if int(exchange.ids[0]) > 300:
+            exchange.say(refused())
+        else:
+            exchange.link()
+
+    async with raw_server(respond) as server, _client(server, concurrency=8) as client:
+        report = await client.link_all(map(_pair, range(1, 1_001)), stop_after_failures=failures)
+        assert (300, failures) <= (report.linked, report.failed)
+        assert server.requests <= 300 + 8 + failures
+
+
 async def _slowly(read: list[int]) -> AsyncIterator[Pair]:
     for number in range(1, 200):
         if number % 20 == 0:

@@ -159,7 +159,7 @@ def test_a_quota_is_told_or_not(
     ("name", "most"),
     [
         ("Max", 10**6),
-        ("Interval-Milliseconds", 86_400_000),
+        ("Interval-Milliseconds", 600_000),
         ("Remaining", 10**6),
         ("Daily", 10**9),
         ("Daily-Remaining", 10**9),

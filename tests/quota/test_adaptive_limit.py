@@ -223,8 +223,9 @@ def test_few_calls_before_a_throttle_are_doubted() -> None:
     # With time four more of those beyond the base double, as after every cut: 1 + 2 * 4.
     assert (9 + 9, math.inf) == (limit.at(1000.0), limit.rises_in(1000.0))
     limit.record_accepted(14, sent_at=0.0)  # it was in flight at the throttle
+    limit.record_accepted(14, sent_at=0.1)  # so ten were accepted before, not nine
     assert limit.is_doubted
-    limit.record_accepted(14, sent_at=0.1)
+    limit.record_accepted(15, sent_at=0.1)
     assert (False, 100) == (limit.is_doubted, limit.at(0.1))
 
 

@@ -14,6 +14,7 @@ from aiohubassoc.errors import ClientClosedError
 from aiohubassoc.shared_quota import snapshot
 from aiohubassoc.shared_quota.common_state import HEARTBEAT, LEASE, USABLE
 from aiohubassoc.shared_quota.limiter import PATIENCE
+from aiohubassoc.shared_quota.snapshot import FORMAT
 from aiohubassoc.shared_quota.store import PermanentStoreError, StoredState, TransientStoreError
 from tests.conftest import pass_time, settle
 from tests.fakes.shared_store import LoopWorker, MemoryStore
@@ -326,7 +327,7 @@ async def test_a_clock_that_is_set_back_by_a_restart_changes_nothing_about_that(
     await second.close()
 
 
-@pytest.mark.parametrize("content", [b"", b"nonsense", b"[]", b"{}", b'{"format": 2}'])
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"[]", b"{}", b'{"format": %d}' % FORMAT])
 async def test_a_state_that_cannot_be_read_is_an_error(store: MemoryStore, content: bytes) -> None:
     """It is not taken for an empty one."""
     store.rows["default", "single"] = StoredState(1, store.epoch, content)

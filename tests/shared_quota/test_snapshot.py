@@ -125,7 +125,7 @@ def test_other_attributes_are_refused() -> None:
 
 def test_the_format_is_of_these_attributes() -> None:
     """Whoever changes one raises `snapshot.FORMAT` and this list."""
-    assert snapshot.FORMAT == 2
+    assert snapshot.FORMAT == 3
     pacer = snapshot.dump(Pacer(Quota(10)), 0.0)
     assert sorted(pacer) == [
         "_adaptive",
@@ -163,6 +163,8 @@ def test_the_format_is_of_these_attributes() -> None:
             "_peak",
             "_quota",
             "_throttled_at_cut",
+            "_tried_from",
+            "_tried_until",
             "_whole",
             "growth",
             "in_flight_at_cut",
