@@ -336,7 +336,7 @@ class Transport:
         """Return *body* without secrets, and let other tasks run between parts of a long one."""
         parts: list[bytes] = []
         for part in self._redaction.in_parts(body):
-            if parts:
+            if parts or len(body) > MAX_SINGLE_BODY_BYTES:
                 await self._clock.sleep(0)
             parts.append(part)
         return b"".join(parts) if len(parts) != 1 else parts[0]

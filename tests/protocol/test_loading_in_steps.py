@@ -11,10 +11,12 @@ from hypothesis import example, given, strategies as st
 
 from aiohubassoc import InvalidResponseError, Pair
 from aiohubassoc._protocol import codec, reply_codec
+from aiohubassoc._protocol.classify import is_from_hubspot
 from aiohubassoc._protocol.links import _read_results, decode_links
 from aiohubassoc._protocol.verdicts import (
     Response,
     Transient,
+    Verdict,
     judge_account_reply,
     judge_batch_reply,
     judge_links_reply,
@@ -161,10 +163,12 @@ ERRORS = {"errors": [{"context": {"ids": ["1"]}}] * 30_000}
     ],
 )
 def test_what_is_more_than_a_reply_is_not_loaded(
-    judge: Callable[[Response], object], body: bytes, loaded: list[bytes]
+    judge: Callable[[Response], Verdict], body: bytes, loaded: list[bytes]
 ) -> None:
     """It would hold up the event loop. Nothing of it is believed."""
-    verdict = judge(Response(200, {}, body))
+    response = Response(200, {}, body)
+    verdict = judge(response)
+    assert not is_from_hubspot(response, verdict)
     assert isinstance(verdict, Transient)
     assert isinstance(verdict.error, InvalidResponseError)
     assert verdict.error.maybe_applied
