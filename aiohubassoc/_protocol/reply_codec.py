@@ -24,7 +24,6 @@ from aiohubassoc._protocol.codec import (
     Steps,
     UndecodableError,
     dump,
-    finish,
     load,
     structure_errors,
     structure_reply,
@@ -63,13 +62,8 @@ def decode_pair_reply(body: bytes) -> DefaultAssociations:
     return reply
 
 
-def decode_reply(body: bytes) -> DefaultAssociations:
+def decode_reply(body: bytes) -> Steps[DefaultAssociations]:
     """Return the reply of Create Default that *body* holds, or raise UndecodableError."""
-    return finish(decode_in_steps(body))
-
-
-def decode_in_steps(body: bytes) -> Steps[DefaultAssociations]:
-    """Do the same as `decode_reply`, a part of many results and errors at a time."""
     if len(body) <= _LONG_BYTES:
         value = load(body)
         return usual_reply(value) or structure_reply(value, MOST_OF_AN_ERROR)

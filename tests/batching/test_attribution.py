@@ -15,8 +15,8 @@ from aiohubassoc._batching import attribution, error_ids
 from aiohubassoc._batching.attribution import BatchIndex, ReplyPart, read_refusal
 from aiohubassoc._batching.error_ids import Mention, find_ids
 from aiohubassoc._protocol.codec import UndecodableError, decode_error, finish
-from aiohubassoc._protocol.reply_codec import decode_reply
 from aiohubassoc._protocol.verdicts import Partial, Response
+from tests.protocol.judging import decode_reply
 from tests.protocol.strategies import Truth, near_bodies, number, truths
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from aiohubassoc._protocol import codec, reply_codec
 from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, bounded, is_cut, kept_headers, short
 from aiohubassoc._protocol.links import decode_links
 from aiohubassoc._protocol.verdicts import Partial, Refused, Response, Transient
-from tests.protocol.judging import judge
+from tests.protocol.judging import decode_reply, judge
 from tests.protocol.strategies import json_values
 
 LONG = "x" * 300_000
@@ -208,7 +208,7 @@ def test_an_id_is_whole_up_to_its_bound() -> None:
     """64 characters: HubSpot's have at most 20. A longer one never looks like an id."""
     for count, expected in ((64, "x" * 64), (65, "x" * 64 + "... (65 characters)")):
         end = {"id": "x" * count}
-        reply = reply_codec.decode_reply(orjson.dumps({"results": [{"from": end, "to": end}]}))
+        reply = decode_reply(orjson.dumps({"results": [{"from": end, "to": end}]}))
         (result,) = reply.results
         assert (expected, expected) == (result.from_id, result.to_id)
 

@@ -28,7 +28,7 @@ from aiohubassoc._protocol.codec import (
     load,
     structure_errors,
 )
-from aiohubassoc._protocol.reply_codec import decode_reply
+from tests.protocol.judging import decode_reply
 from tests.protocol.strategies import near_bodies
 
 # HubSpot, Associations v4, "Create Default": the documented reply with each field filled.
