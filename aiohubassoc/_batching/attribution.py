@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import attrs
 
-from aiohubassoc._batching.error_ids import Excerpts, Mention, find_ids, parse_kind
+from aiohubassoc._batching.error_ids import Excerpts, Mention, find_ids_in_steps, parse_kind
 from aiohubassoc._protocol.codec import ERRORS_AT_ONCE, MOST_OF_A_PAIR
 from aiohubassoc._protocol.verdicts import Partial, Refused, Replied, judge_batch_reply
 from aiohubassoc.errors import ApiError
@@ -51,7 +51,7 @@ class BatchIndex:
 
     def parts(self, error: _ErrorT, linked: set[int]) -> Steps[dict[int, _ErrorT]]:
         """Return what an error says of each pair that it names, without the ids of the others."""
-        mentions = find_ids(error.context, error.errors, error.sub_category)
+        mentions = yield from find_ids_in_steps(error.context, error.errors, error.sub_category)
         if len(mentions) > ERRORS_AT_ONCE:
             yield
         named = self.named(mentions, linked)

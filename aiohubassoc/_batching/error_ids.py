@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
 from aiohubassoc._protocol.bounds import CUT, is_cut
+from aiohubassoc._protocol.codec import finish
 from aiohubassoc.pair import canonical_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from aiohubassoc._protocol.codec import Steps
     from aiohubassoc.replies import ErrorDetail
 
 
@@ -34,6 +36,7 @@ _WORD: Final = re.compile(r"[\w-]+")
 _LIST: Final = re.compile(r"[\s\[\"']*[\w-]+(?:[\s\"']*[,;][\s\"']*[\w-]+)*[\s\]\"']*")
 _NUMBER: Final = re.compile(r"(?<![\w-])\d+(?![\w-])")
 _ROLES: Final = re.compile(r"(FROM|TO)_OBJECT")
+_IDS_AT_ONCE: Final = 500
 # HubSpot, Using object APIs, "Object type ID"; errors name a type by its word, calls by either.
 _NAMES: Final = {
     "0-1": "contact",
@@ -84,17 +87,29 @@ def find_ids(
     Its *sub_category* may name the end that is the cause. *known*: the ids that were sent, as
     HubSpot writes them: only these are returned; None: all.
     """
+    found = finish(find_ids_in_steps(context, details, sub_category))
+    return [one for one in found if known is None or one.record_id in known]
+
+
+def find_ids_in_steps(
+    context: Context, details: Iterable[ErrorDetail], sub_category: str | None
+) -> Steps[list[Mention]]:
+    """Do the same as `find_ids`, some hundreds at a time."""
     ends = _ROLES.findall(sub_category or "")
     hint = ends[0].lower() if len(ends) == 1 else None
-    found = dict.fromkeys(_of_context(context, hint))
-    for detail in details:
-        found |= dict.fromkeys(_of_context(detail.context, hint))
+    found: dict[Mention, None] = {}
+    contexts = chain([context], (detail.context for detail in details))
+    mentions = chain.from_iterable(_of_context(one, hint) for one in contexts)
+    for number, mention in enumerate(mentions, 1):
+        found[mention] = None
+        if number % _IDS_AT_ONCE == 0:
+            yield
     if hint is not None and len({one.record_id for one in found if one.role is None}) == 1:
         # Of several, some may be the other ends of rejected pairs.
         found = {
             one if one.role is not None else attrs.evolve(one, role=hint): None for one in found
         }
-    return [one for one in found if known is None or one.record_id in known]
+    return list(found)
 
 
 def _of_context(context: Context, hint: str | None) -> Iterator[Mention]:
@@ -154,7 +169,7 @@ def ids_in(name: str, value: str) -> Iterator[tuple[str, str | None, bool]]:
 
 
 # Values and details of one pair that are kept, and as many that name no record.
-_MOST_KEPT: Final = 100
+_MOST_KEPT: Final = 20
 
 
 class _IdIndex:

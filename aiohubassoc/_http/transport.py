@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 # The reply to a batch of 2,000 pairs is about 600 kB; the links of 1,000 records may be more.
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
+# The reply to one pair, or about the account, has some kilobytes. It is read in one step.
+MAX_SINGLE_BODY_BYTES: Final = 64 * 1024
 
 _LARGER_BLOCK_BYTES: Final = 4 * 1024 * 1024
 
@@ -189,8 +191,12 @@ class Transport:
             body = parts[0] if len(parts) == 1 else content.read_nowait()
             self._responses += 1
             protocol = attempt.protocol
+            if len(body) > MAX_SINGLE_BODY_BYTES and not attempt.is_of_many:
+                self._connections.release(attempt)
+                return _too_large(response.status, MAX_SINGLE_BODY_BYTES), attempt.waited
             if body.find(self._secret) >= 0 or _BACKSLASH in body or _PERCENT in body:
-                body = self._redaction.in_bytes(body)
+                body = await self._redact(body)  # others may use the connection meanwhile
+                return self._received(response, body, attempt), attempt.waited
             if type(protocol) is not WatchedProtocol or attempt.fresh:
                 return self._received(response, body, attempt), attempt.waited
             if self._responses % _TIMED == 0:
@@ -288,7 +294,7 @@ class Transport:
             response.close()
             self._connections.spoil(attempt)
             return self._no_status(response, attempt)
-        most = MAX_BODY_BYTES
+        most = MAX_BODY_BYTES if attempt.is_of_many else MAX_SINGLE_BODY_BYTES
         if status not in _2XX:
             self._connections.doubt(attempt)
             attempt.is_cut = attempt.is_cut or holds_another(response)
@@ -303,25 +309,27 @@ class Transport:
             attempt.is_cut = True
         if status in _2XX:
             if is_whole:
-                return self._received(response, self._redaction.in_bytes(body), attempt)
-            return NoResponse(
-                InvalidResponseError(
-                    f"the response is larger than {MAX_BODY_BYTES} bytes",
-                    maybe_applied=True,
-                    status=status,
-                ),
-                is_too_large=True,
-            )
+                return self._received(response, await self._redact(body), attempt)
+            return _too_large(status, most)
         if attempt.fresh:
             self._connections.add_time(attempt)
         self._connections.release(attempt)
         redaction = self._redaction
         headers = CIMultiDict(redaction.in_headers(response.headers))
         url = str(self._base.with_path(self._prefix + endpoint.path, encoded=True))
-        body = redaction.in_bytes(body)
+        body = await self._redact(body)
         if attempt.is_reuse:
             return ReusedResponse(status, headers, body, url, redaction, attempt)
         return Response(status, headers, body, url, redaction)
+
+    async def _redact(self, body: bytes) -> bytes:
+        """Return *body* without secrets, and let other tasks run between parts of a long one."""
+        parts: list[bytes] = []
+        for part in self._redaction.in_parts(body):
+            if parts or len(body) > MAX_SINGLE_BODY_BYTES:
+                await self._clock.sleep(0)
+            parts.append(part)
+        return b"".join(parts) if len(parts) != 1 else parts[0]
 
     def _no_status(self, response: aiohttp.ClientResponse, attempt: Attempt) -> NoResponse:
         return NoResponse(
@@ -368,6 +376,12 @@ class Transport:
         if attempt.connecting:
             return NoResponse(ConnectError(f"no connection within {self._timeouts.total:g} s"))
         return NoResponse(ResponseTimeoutError("no response in time"))
+
+
+def _too_large(status: int, most: int) -> NoResponse:
+    message = f"the response is larger than {most} bytes"
+    error = InvalidResponseError(message, maybe_applied=True, status=status)
+    return NoResponse(error, is_too_large=True)
 
 
 async def _read(content: aiohttp.StreamReader, most: int) -> tuple[bytes, bool]:

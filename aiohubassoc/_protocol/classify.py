@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from aiohubassoc._protocol import codec, headers as _headers
+from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES
 from aiohubassoc._protocol.verdicts import (
     About,
     Accepted,
@@ -311,7 +312,8 @@ def is_from_hubspot(response: Response, verdict: Verdict) -> bool:
         case Transient(UnconfirmedError()):
             return bool(response.body.strip())  # a reply that can be read, or nothing
         case _:
-            body = response.error or codec.decode_error(response.body)
+            # Of an error no more is read; and a 2xx may have megabytes.
+            body = response.error or codec.decode_pair_error(response.body[:MOST_ERROR_BYTES])
             return body is not None and body.is_hubspot
 
 

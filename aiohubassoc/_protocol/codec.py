@@ -22,7 +22,7 @@ from cattrs.cols import homogenous_tuple_structure_factory
 from cattrs.gen import make_dict_structure_fn, override
 
 from aiohubassoc._protocol import json_values
-from aiohubassoc._protocol.bounds import CUT, MOST_ERROR_BYTES, bounded, short
+from aiohubassoc._protocol.bounds import CUT, MOST_ERROR_BYTES, bounded, count_entries, short
 from aiohubassoc.replies import (
     Association,
     AssociationSpec,
@@ -32,11 +32,12 @@ from aiohubassoc.replies import (
 )
 
 # Of one pair, what is kept: results, and entries of all lists and objects of its errors.
-MOST_OF_A_PAIR: Final = 500
-# Of many pairs: an id in quotes takes more bytes than that.
-_BYTES_AN_ENTRY: Final = 8
+MOST_OF_A_PAIR: Final = 100
+# Of many pairs: an error may have a detail, with two ids, about each of 2,000.
+MOST_OF_AN_ERROR: Final = 12_000
+_BYTES_AN_ENTRY: Final = 8  # an id in quotes takes more
+_LEAST_ENTRIES: Final = 500  # of an error, however short
 _MOST_PROBLEMS: Final = 20
-_MOST_ERRORS: Final = 50_000  # of a thousand records whose links are read
 # A string, or its beginning where the body was cut; a bracket; a comma.
 _JSON_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+("?)|[\[\]{},]', re.DOTALL)
 _CLOSED: Final = bytes.maketrans(b"[{", b"]}")
@@ -75,11 +76,6 @@ class ErrorBody:
         return self.status == "error" or bool(self.category or self.correlation_id)
 
 
-def count_entries(body: bytes) -> int:
-    """Return how many entries all lists and objects in *body* may have, as its size allows."""
-    return max(MOST_OF_A_PAIR, len(body) // _BYTES_AN_ENTRY)
-
-
 def structure_reply(value: object, most_entries: int) -> DefaultAssociations:
     """Return the reply of Create Default that *value* is, or raise UndecodableError."""
     if isinstance(value, dict):  # everything is bounded except its results: read strictly
@@ -95,8 +91,20 @@ def structure_reply(value: object, most_entries: int) -> DefaultAssociations:
     raise UndecodableError(problems)
 
 
+# What takes longer to load is no reply. The errors of 2,000 pairs have 60,000 marks in 1.2 MB;
+# results, of which links may have more, are loaded in pieces.
+_MOST_WHOLE_BYTES: Final = 2 * 1024 * 1024
+_MOST_MARKS: Final = 80_000  # commas and brackets: about as many as values
+WHOLE_BYTES: Final = 64 * 1024  # has no more than these
+TOO_MUCH: Final = "$: more than any reply has"
+
+
 def load(body: bytes) -> object:
-    """Return the value that *body* holds; raise UndecodableError if it is not JSON."""
+    """Return the value that *body* holds; raise UndecodableError: it is not JSON, or too much."""
+    if len(body) > WHOLE_BYTES and (
+        len(body) > _MOST_WHOLE_BYTES or sum(map(body.count, (b",", b"[", b"{"))) > _MOST_MARKS
+    ):
+        raise UndecodableError((TOO_MUCH,))
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -112,28 +120,35 @@ def structure_errors(value: object) -> Steps[tuple[StandardError, ...]]:
     Return the errors inside a 2xx response that *value* is; none for null.
 
     Raises:
-        UndecodableError: it is not a list.
+        UndecodableError: it is not a list, or one of them is about more than any reply is.
     """
     if value is None:
         return ()
     if not isinstance(value, list):
         raise UndecodableError((f"$.errors: {json_values.is_not(value, 'a list')}",))
-    return (yield from structure_in_steps(value, _MOST_ERRORS, StandardError))
+    most = MOST_OF_AN_ERROR
+    if len(value) > most or any(count_entries(one, most) > most for one in value):
+        raise UndecodableError((TOO_MUCH,))  # of what is left out the records would be unknown
+    return (yield from _structure_in_steps(value, most, StandardError))
 
 
 # Errors that are read or assigned at a time, while other tasks of the event loop wait.
 ERRORS_AT_ONCE: Final = 50
+# Their entries that are read at a time.
+_ENTRIES_AT_ONCE: Final = 250
 
 
-def structure_in_steps(
+def _structure_in_steps(
     values: list[object], most_entries: int, cls: type[_ValueT]
 ) -> Steps[tuple[_ValueT, ...]]:
-    """Return *values* as that class; *most_entries* as for `bounded`, of each step."""
     read: list[_ValueT] = []
-    for begin in range(0, min(len(values), most_entries), ERRORS_AT_ONCE):
-        part = bounded(values[begin : begin + ERRORS_AT_ONCE], most_entries)
-        read += _FAST.structure(part, tuple[cls, ...])  # type: ignore[valid-type]
-        yield
+    entries = 0
+    for value in values[:most_entries]:
+        read.append(_FAST.structure(bounded(value, most_entries), cls))
+        entries += 1 + count_entries(value, most_entries)
+        if entries >= _ENTRIES_AT_ONCE:
+            entries = 0
+            yield
     return tuple(read)
 
 
@@ -204,11 +219,11 @@ def decode_error_in_steps(body: bytes, most_entries: int | None = None) -> Steps
         value = _beginning(body) if len(body) >= MOST_ERROR_BYTES else None
     if not isinstance(value, dict):
         return None
-    most = most_entries or count_entries(body)
+    most = most_entries or max(_LEAST_ENTRIES, len(body) // _BYTES_AN_ENTRY)
     details = value.get("errors")
-    if most_entries is None and isinstance(details, list) and len(details) > ERRORS_AT_ONCE:
+    if most_entries is None and isinstance(details, list):
         error = _FAST.structure(bounded(value | {"errors": []}, most), ErrorBody)
-        error.errors = yield from structure_in_steps(details, most, ErrorDetail)
+        error.errors = yield from _structure_in_steps(details, most, ErrorDetail)
     else:
         error = _FAST.structure(bounded(value, most), ErrorBody)
     if is_cut:

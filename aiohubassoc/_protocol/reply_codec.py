@@ -17,20 +17,20 @@ import orjson
 
 from aiohubassoc._protocol.bounds import MOST_ID, short
 from aiohubassoc._protocol.codec import (
-    ERRORS_AT_ONCE,
     MOST_OF_A_PAIR,
+    MOST_OF_AN_ERROR,
+    TOO_MUCH,
+    WHOLE_BYTES,
     Steps,
     UndecodableError,
-    count_entries,
     dump,
-    finish,
     load,
-    structure_in_steps,
+    structure_errors,
     structure_reply,
     structure_result,
 )
 from aiohubassoc._protocol.json_values import WrongShapeError
-from aiohubassoc.replies import Association, AssociationSpec, DefaultAssociations, StandardError
+from aiohubassoc.replies import Association, AssociationSpec, DefaultAssociations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +41,9 @@ _ALWAYS_THERE: Final = 4
 # The reply for one pair is shorter, with all its errors.
 _LONG_BYTES: Final = 16 * 1024
 _RESULTS_AT_ONCE: Final = 500
-_WHOLE_BYTES: Final = 64 * 1024  # of a body: one that is longer is loaded in pieces
+_MOST_RESULTS: Final = 20_000  # five times those of 2,000 pairs
 _PIECE_BYTES: Final = 16 * 1024  # about a millisecond's work
+_LONGEST_PIECE: Final = 16  # times as long: the links of one record may be hundreds
 _BEGIN_OF_RESULTS: Final = re.compile(rb'"results"\s*:\s*\[\s*(\{\s*"\w*")')
 _TAKEN: Final = "the results that are read already"
 _ValueT = TypeVar("_ValueT")
@@ -56,24 +57,18 @@ def decode_pair_reply(body: bytes) -> DefaultAssociations:
         usual = None
     if usual is not None:  # nearly always
         return usual
-    reply = decode_reply(body, MOST_OF_A_PAIR)
+    reply = structure_reply(load(body), MOST_OF_A_PAIR)
     reply.results = reply.results[:MOST_OF_A_PAIR]
     return reply
 
 
-def decode_reply(body: bytes, most_entries: int | None = None) -> DefaultAssociations:
+def decode_reply(body: bytes) -> Steps[DefaultAssociations]:
     """Return the reply of Create Default that *body* holds, or raise UndecodableError."""
-    return finish(decode_in_steps(body, most_entries))
-
-
-def decode_in_steps(body: bytes, most_entries: int | None = None) -> Steps[DefaultAssociations]:
-    """Do the same as `decode_reply`, a part of many results and errors at a time."""
-    entries = most_entries or count_entries(body)
     if len(body) <= _LONG_BYTES:
         value = load(body)
-        return usual_reply(value) or structure_reply(value, entries)
+        return usual_reply(value) or structure_reply(value, MOST_OF_AN_ERROR)
     rest, read = yield from load_in_steps(body, _read_results)
-    errors: list[object] = []
+    errors: object = None
     if isinstance(rest, dict):
         if isinstance(results := rest.get("results"), list):
             for begin in range(0, len(results), _RESULTS_AT_ONCE):
@@ -82,16 +77,15 @@ def decode_in_steps(body: bytes, most_entries: int | None = None) -> Steps[Defau
                     break
                 yield
             rest["results"] = []
-        if isinstance(found := rest.get("errors"), list) and len(found) > ERRORS_AT_ONCE:
-            errors, rest["errors"] = found, []
+        if isinstance(rest.get("errors"), list):
+            errors = rest.pop("errors")
     if WrongShapeError in {*map(type, read)}:
         wrong = ((at, one) for at, one in enumerate(read) if isinstance(one, WrongShapeError))
         number, error = next(wrong)
         raise UndecodableError((f"$.results[{number}]{error.where}: {error}",))
-    reply = usual_reply(rest) or structure_reply(rest, entries)
+    reply = usual_reply(rest) or structure_reply(rest, MOST_OF_AN_ERROR)
     reply.results = cast("tuple[Association, ...]", tuple(read))
-    if errors:
-        reply.errors = yield from structure_in_steps(errors, entries, StandardError)
+    reply.errors = yield from structure_errors(errors)
     return reply
 
 
@@ -102,9 +96,9 @@ def load_in_steps(
     Return the value of *body* without its first results, and what *read* makes of those, in parts.
 
     Raises:
-        UndecodableError: it is not JSON.
+        UndecodableError: it is not JSON, or more than any reply has.
     """
-    if len(body) <= _WHOLE_BYTES:
+    if len(body) <= WHOLE_BYTES:
         return load(body), []
     begin = _BEGIN_OF_RESULTS.match(body, body.find(b'"results"'))
     if begin is None:
@@ -113,17 +107,19 @@ def load_in_steps(
     taken: list[_ValueT] = []
     start = begin.start(1)
     at = start + _PIECE_BYTES
-    while (found := between.search(body, at, at + _PIECE_BYTES)) is not None:
+    while (found := between.search(body, at, at + _LONGEST_PIECE * _PIECE_BYTES)) is not None:
         end = found.start() + 1
         try:
             # Nested as deep as in the body, because orjson limits the depth.
-            part = orjson.loads(b"[[%b]]" % body[start:end])[0]
-        except orjson.JSONDecodeError:  # inside of a result, behind the last one, or no JSON
+            (part,) = cast("list[list[object]]", load(b"[[%b]]" % body[start:end]))
+        except UndecodableError:  # inside of a result, behind the last one, or no JSON
             if end - start > 2 * _PIECE_BYTES:
                 break
             at = end + _PIECE_BYTES // 4
         else:
             taken += read(part)
+            if len(taken) > _MOST_RESULTS:
+                raise UndecodableError((TOO_MUCH,))
             start = found.start(1)
             at = start + _PIECE_BYTES
         yield

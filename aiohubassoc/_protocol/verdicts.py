@@ -15,7 +15,7 @@ import attrs
 from aiohubassoc._protocol import codec
 from aiohubassoc._protocol.bounds import NO_SECRETS, Redaction, kept_headers
 from aiohubassoc._protocol.links import LinksReply, decode_links
-from aiohubassoc._protocol.reply_codec import decode_in_steps, decode_pair_reply
+from aiohubassoc._protocol.reply_codec import decode_pair_reply, decode_reply
 from aiohubassoc.errors import AioHubAssocError, ApiError, InvalidResponseError, UnconfirmedError
 from aiohubassoc.pair import canonical_id
 from aiohubassoc.replies import DefaultAssociations
@@ -174,7 +174,7 @@ def judge_pair_reply(response: Response, pair: Pair) -> Verdict:
 def judge_batch_reply(response: Response) -> codec.Steps[Verdict]:
     """Return what a *response* with 2xx to many pairs means; it is `Replied` if it confirms any."""
     try:
-        reply = yield from decode_in_steps(response.body)
+        reply = yield from decode_reply(response.body)
     except codec.UndecodableError as error:
         return _judge_undecodable(response, error)
     # It contains no pair, or is not final.

@@ -169,10 +169,10 @@ def test_a_type_names_no_record(name: str) -> None:
     assert [("12", "contact", True)] == list(ids_in("why", "CONTACT=12"))
 
 
-def test_a_hundred_values_that_name_no_record_are_kept() -> None:
+def test_twenty_values_that_name_no_record_are_kept() -> None:
     """The first ones, in their order."""
     why = tuple(f"reason {chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(150))
     excerpt, _ = Excerpts({"why": why}, (), KNOWN).of(ENDS)
-    assert {"why": why[:100]} == excerpt
+    assert {"why": why[:20]} == excerpt
     details = [ErrorDetail(message=one) for one in why]
-    assert tuple(details[:100]) == Excerpts({}, details, KNOWN).of(ENDS)[1]
+    assert tuple(details[:20]) == Excerpts({}, details, KNOWN).of(ENDS)[1]

@@ -45,5 +45,6 @@ def test_errors_of_megabytes_take_no_more_memory(servers: tuple[str, str], kind:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     few, many = map(json.loads, done.stdout.splitlines())
     assert COUNT == few["failed"] == many["failed"]
-    assert few["kept"] == many["kept"]
+    # Of a success for one pair nothing is read that is longer than any is.
+    assert many["kept"] == (["INVALID_RESPONSE"] if kind == "inside" else few["kept"])
     assert many["kB"] - few["kB"] < 60_000

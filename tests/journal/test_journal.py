@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import sqlite3
+import stat
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -55,6 +56,18 @@ def test_linked_pairs_are_skipped_without_a_call(folder: Path) -> None:
     assert (10, 50) == (again.report.linked, again.report.skipped)
     assert {str(number) for number in range(50, 60)} == set(again.sent)
     assert {("skipped", "LINKED_BEFORE")} == {reported[1:] for reported in again.reported[:50]}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+def test_only_its_owner_can_read_it(folder: Path) -> None:
+    """Ids and messages of HubSpot are in it, also when a program makes it."""
+    before = os.umask(0o022)
+    try:
+        assert 1 == run(Journal(folder / "run"), _pairs(1)).report.linked
+    finally:
+        os.umask(before)
+    assert 0o700 == stat.S_IMODE((folder / "run").stat().st_mode)
+    assert {0o600} == {stat.S_IMODE(file.stat().st_mode) for file in (folder / "run").iterdir()}
 
 
 def test_types_from_an_enum_are_found_again(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aiohubassoc._protocol import reply_codec
 from aiohubassoc._protocol.classify import judge_pair_refusal, judge_refusal
 from aiohubassoc._protocol.codec import finish
 from aiohubassoc._protocol.verdicts import (
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
     from aiohubassoc import Pair
     from aiohubassoc._protocol.verdicts import Response, Verdict
+    from aiohubassoc.replies import DefaultAssociations
+
+
+def decode_reply(body: bytes) -> DefaultAssociations:
+    """Return the reply that it holds."""
+    return finish(reply_codec.decode_reply(body))
+
 
 _SUCCESS = range(200, 300)
 

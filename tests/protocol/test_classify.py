@@ -30,7 +30,7 @@ from aiohubassoc import (
     ValidationError,
     WrongEndpointError,
 )
-from aiohubassoc._protocol import codec, reply_codec
+from aiohubassoc._protocol import codec
 from aiohubassoc._protocol.classify import TABLE, EndpointProof, Refusal, is_from_hubspot
 from aiohubassoc._protocol.links import LinksReply, RecordLinks
 from aiohubassoc._protocol.verdicts import (
@@ -47,7 +47,7 @@ from aiohubassoc._protocol.verdicts import (
     Transient,
     Verdict,
 )
-from tests.protocol.judging import judge, judge_account, judge_batch, judge_links
+from tests.protocol.judging import decode_reply, judge, judge_account, judge_batch, judge_links
 from tests.protocol.strategies import near_bodies
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -672,7 +672,7 @@ def _judge_links(status: int, body: bytes) -> Verdict:
 def test_a_batch_is_told(body: bytes) -> None:
     """Any 2xx with results or errors: what it says of each pair is read elsewhere."""
     for status in (200, 201, 207, 299):
-        assert Replied(reply_codec.decode_reply(body)) == _judge_batch(status, body)
+        assert Replied(decode_reply(body)) == _judge_batch(status, body)
 
 
 @pytest.mark.parametrize(

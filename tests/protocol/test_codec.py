@@ -28,7 +28,7 @@ from aiohubassoc._protocol.codec import (
     load,
     structure_errors,
 )
-from aiohubassoc._protocol.reply_codec import decode_reply
+from tests.protocol.judging import decode_reply
 from tests.protocol.strategies import near_bodies
 
 # HubSpot, Associations v4, "Create Default": the documented reply with each field filled.
@@ -474,9 +474,15 @@ def test_errors_by_themselves() -> None:
     assert odd == list(finish(structure_errors(["text", None, [1]])))
 
 
-def test_of_endless_errors_the_first_are_kept() -> None:
-    """50 for each of the thousand records that one call can be about."""
-    assert 50_000 == len(finish(structure_errors([None] * 50_001)))
+@pytest.mark.parametrize(
+    ("most", "more"),
+    [([None] * 12_000, [None]), ([{"context": {"id": ["1"] * 11_998}}], [{"a": [None] * 12_000}])],
+)
+def test_errors_of_more_than_a_call_has_are_not_believed(most: list[Any], more: list[Any]) -> None:
+    """Which of them, or which ids, are left out would be a guess."""
+    assert len(most) == len(finish(structure_errors(most)))
+    with pytest.raises(UndecodableError, match="more than any reply has"):
+        finish(structure_errors(most + more))
 
 
 @pytest.mark.parametrize(
@@ -609,9 +615,9 @@ def test_of_many_broken_results_the_first_are_named() -> None:
 
 @pytest.mark.parametrize("count", [2, 600])
 def test_the_reply_for_one_pair_is_read_as_any_other(count: int) -> None:
-    """With the results that such a reply can have: 500 at most."""
+    """With the results that such a reply can have: 100 at most."""
     fields = {**DOCUMENTED, "results": _many(count), "errors": [], "numErrors": None, "links": {}}
     body = orjson.dumps(fields)
     reply = reply_codec.decode_pair_reply(body)
-    assert decode_reply(body).results[:500] == reply.results
-    assert min(count, 500) == len(reply.results)
+    assert decode_reply(body).results[:100] == reply.results
+    assert min(count, 100) == len(reply.results)

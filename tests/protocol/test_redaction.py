@@ -95,6 +95,29 @@ def test_a_response_does_not_show_how_it_is_redacted() -> None:
     assert "edaction" not in repr(Response(200, {}, b"", redaction=Redaction(["secret"])))
 
 
+@given(
+    SECRETS, st.lists(st.sampled_from(["", "%41", "\\u0061", "a,", "},{"]), max_size=40), st.data()
+)
+def test_parts_are_redacted_as_the_whole_is(
+    secret: str, texts: list[str], data: st.DataObject
+) -> None:
+    """Wherever the secrets are, with a bound at each few bytes."""
+    redaction = Redaction([secret, *data.draw(st.lists(st.just("another-secret"), max_size=1))])
+    written = data.draw(st.sampled_from([secret, json.dumps(secret)[1:-1], quote(secret, safe="")]))
+    body = f", {written} ".join(texts).encode("utf-8", "surrogatepass")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bounds, "_PART_BYTES", 8 * len(secret.encode()) + 8)
+        assert redaction.in_bytes(body) == b"".join(redaction.in_parts(body))
+
+
+def test_a_text_without_an_end_is_redacted_in_parts() -> None:
+    """So is one with every separator in a secret."""
+    for secret in ("a-secret", "a :,{}secret"):
+        parts = list(Redaction([secret, "another"]).in_parts(b"%41:,{} " * 20_000))
+        assert b"%41:,{} " * 20_000 == b"".join(parts)
+        assert max(map(len, parts)) <= 32_768
+
+
 @given(SECRETS, st.text(max_size=20), st.text(max_size=20))
 def test_no_secret_is_left(secret: str, before: str, after: str) -> None:
     """In any text, in the three ways that it is usually written."""

@@ -13,6 +13,7 @@ from aiohubassoc import DefaultAssociations
 from aiohubassoc._protocol import codec, reply_codec
 from aiohubassoc._protocol.bounds import short
 from aiohubassoc._protocol.reply_codec import usual_reply
+from tests.protocol.judging import decode_reply
 from tests.protocol.strategies import json_values
 from tests.simulator.portal_calls import make_portal, put
 
@@ -77,7 +78,7 @@ def test_either_way_gives_the_same(changes: list[tuple[int, Any]]) -> None:
 
 def _told(body: bytes) -> object:
     try:
-        return reply_codec.decode_reply(body)
+        return decode_reply(body)
     except codec.UndecodableError as error:
         return error.problems
 
@@ -114,7 +115,7 @@ def test_a_date_without_a_zone(name: str) -> None:
     """Is unusual, and UTC."""
     document = USUAL | {name: "2026-11-23T10:00:00"}
     assert usual_reply(document) is None
-    assert reply_codec.decode_reply(json.dumps(document).encode()).results
+    assert decode_reply(json.dumps(document).encode()).results
 
 
 @pytest.mark.parametrize(
