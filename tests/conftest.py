@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aioresponses.core
@@ -32,6 +33,12 @@ _PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 settings.load_profile(_PROFILE)
 _OWN_SETTINGS = "_hypothesis_internal_use_settings"  # where @settings keeps them; not exported
 
+
+_TESTS = Path(__file__).parent
+# Their code is not the package's, or runs in processes. Measuring takes half to twice the time of a
+# test again, most of it in the libraries that are not measured. What a random test comes to differs
+# from run to run.
+_NOT_MEASURED = {"benchmarks", "docs", "security", "test_repository.py"}
 
 # In the background of a shell, or under nohup, these signals are ignored, also by each process that
 # a test starts and interrupts.
@@ -74,7 +81,15 @@ setattr(aioresponses.core, "ClientResponse", ResponseWithWriter)  # noqa: B010 -
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Limit the examples of tests with a fixed number of them, which profiles do not change."""
+    """
+    Measure the coverage of named cases of the package only; limit the examples of a quick run.
+
+    Profiles do not change the examples of tests with a fixed number of them.
+    """
+    for item in items:
+        is_random = getattr(getattr(item, "function", None), "is_hypothesis_test", False)
+        if is_random or not _NOT_MEASURED.isdisjoint(item.path.relative_to(_TESTS).parts):
+            item.add_marker(pytest.mark.no_cover)
     if _PROFILE != "quick":
         return
     for item in items:
