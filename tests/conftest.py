@@ -7,9 +7,11 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aioresponses.core
+import looptime
 import pytest
 from hypothesis import HealthCheck, settings
 from pytest_asyncio import is_async_test
@@ -32,6 +34,12 @@ settings.load_profile(_PROFILE)
 _OWN_SETTINGS = "_hypothesis_internal_use_settings"  # where @settings keeps them; not exported
 
 
+_TESTS = Path(__file__).parent
+# Their code is not the package's, or runs in processes. Measuring takes half to twice the time of a
+# test again, most of it in the libraries that are not measured. What a random test comes to differs
+# from run to run.
+_NOT_MEASURED = {"benchmarks", "docs", "security", "test_repository.py"}
+
 # In the background of a shell, or under nohup, these signals are ignored, also by each process that
 # a test starts and interrupts.
 for _name, _handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
@@ -40,12 +48,48 @@ for _name, _handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signa
     ):
         signal.signal(_number, _handler)
 
+
+class _Outside:
+    """
+    Who may call an event loop from outside: a socket that it watches, or another thread.
+
+    looptime turns the loop so many times before each jump of its clock, to let them. Where there is
+    nobody, that was most of the time of a test.
+
+    Attributes:
+        threads: How many there were when the test began.
+    """
+
+    threads = 1
+
+    @classmethod
+    def turns(cls, loop: Any) -> int:
+        own = 1  # the socket by which threads wake it
+        is_alone = len(loop._selector.get_map()) <= own and threading.active_count() <= cls.threads
+        return 0 if is_alone else 42
+
+
+# Not exported. Under another name in a later version the tests are slow again, and no more.
+setattr(  # noqa: B010
+    looptime.LoopTimeEventLoop,
+    "_LoopTimeEventLoop__noop_cycles",
+    property(_Outside.turns, lambda loop, given: None),
+)
+
 # For the tests that call aioresponses themselves.
 setattr(aioresponses.core, "ClientResponse", ResponseWithWriter)  # noqa: B010 -- not exported
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Limit the examples of tests with a fixed number of them, which profiles do not change."""
+    """
+    Measure the coverage of named cases of the package only; limit the examples of a quick run.
+
+    Profiles do not change the examples of tests with a fixed number of them.
+    """
+    for item in items:
+        is_random = getattr(getattr(item, "function", None), "is_hypothesis_test", False)
+        if is_random or not _NOT_MEASURED.isdisjoint(item.path.relative_to(_TESTS).parts):
+            item.add_marker(pytest.mark.no_cover)
     if _PROFILE != "quick":
         return
     for item in items:
@@ -76,6 +120,7 @@ def pytest_runtest_teardown() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _no_task_left_behind(request: pytest.FixtureRequest) -> None:
     """Fail an async test that leaves a task running; give other tests no event loop."""
+    _Outside.threads = threading.active_count()
     if not is_async_test(request.node):
         asyncio.set_event_loop(None)  # looptime asks for the current loop, which would make one
         return
