@@ -656,8 +656,13 @@ def test_a_program_that_is_not_on_the_path_is_named_as_it_was_called(
     program.parent.mkdir()
     program.write_text("#!/bin/sh\n", encoding="utf-8")
     program.chmod(0o755)
+    other = tmp_path / "aiohubassoc"
+    other.write_bytes(program.read_bytes())
+    other.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert compose("resume", ["a b"]) == "aiohubassoc resume 'a b'"
+    monkeypatch.setattr(sys, "argv", ["aiohubassoc"])
+    assert compose("plan", ["x"]) == "aiohubassoc plan x"
     monkeypatch.setattr(sys, "argv", [str(program)])
     assert compose("plan", ["x"]) == f"'{program}' plan x"
     monkeypatch.setenv("PATH", str(program.parent))
