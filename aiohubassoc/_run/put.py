@@ -110,8 +110,9 @@ class Put(LinkStrategy):
 
     def _may_send(self, workers: int) -> bool:
         """Return whether so many workers keep the concurrency, and a run refused alike short."""
-        in_doubt = self._in_doubt
-        return workers - in_doubt <= self._most_workers and self._run.allows_doubts(in_doubt)
+        # More in doubt than `Connections` keeps for one client would be lost.
+        in_doubt, most = self._in_doubt, self._most_workers
+        return workers - in_doubt <= most >= in_doubt and self._run.allows_doubts(in_doubt)
 
     async def _link_next(self) -> None:
         await self._link_from(await self._next())

@@ -335,9 +335,8 @@ class Run(Generic[ResultT]):
 
     def _is_idle(self) -> bool:
         """Return whether no task works on pairs; after a cut-off, reading does not count."""
-        return not self._tasks or (
-            self.is_cut_off and self._tasks.keys() <= {self._source.stepping}
-        )
+        left_alone = {self._source.stepping} if self.is_cut_off else set()
+        return self._tasks.keys() <= left_alone
 
     def _is_at_end(self) -> bool:
         """Return whether no further result comes; raise what the run failed with at the end."""

@@ -193,7 +193,7 @@ def test_a_folder_of_somebody_else(
         status = command("status", folder, "--json")
         exported = command("export", folder, "--failed")
     assert again.code == 5
-    assert f"the run folder {folder}: Permission denied" in again.err
+    assert f"the run folder {folder}: it is read-only" in again.err
     assert portal.portal.ledger.requests == 3
     assert (status.reported["linked"], status.reported["failed"], status.reported["state"]) == (
         2,
