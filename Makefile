@@ -41,7 +41,7 @@ quick: check
 
 # tests/docs builds the documentation as "make docs" does.
 test: check
-	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= --cov-fail-under=0
+	$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report= --cov-fail-under=0
 	$(BIN)/coverage report --include='aiohubassoc/_protocol/*,aiohubassoc/_batching/*,aiohubassoc/_quota/*' --fail-under=99
 	$(BIN)/coverage report
 
