@@ -10,20 +10,24 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SLOW := --ignore=tests/cli --ignore=tests/benchmarks --ignore=tests/docs \
   -k "not (refusals_that_name_one_record_each_time or nightly_sync or recorder_that_fails_at_once)"
 
+# The tests of what decides without I/O.
+RULES := tests/protocol tests/batching tests/quota
+
 # The tests of the package without processes, browsers, databases and documentation.
-CORE := tests/protocol tests/batching tests/quota tests/http tests/run tests/account tests/journal \
+CORE := $(RULES) tests/http tests/run tests/account tests/journal \
   tests/files tests/simulator tests/testing tests/test_client.py tests/test_portal.py \
   tests/test_batch_portal.py tests/test_errors.py tests/test_options.py tests/test_planning.py
 
 AUDIT := .venv-judges/bin/python -m pip_audit --strict --require-hashes --disable-pip \
   --progress-spinner off --timeout 5 --requirement requirements-dev.txt
 
-.PHONY: help demo quick test test-lowest judges mutants audit audit-if-possible check format bench docs clean
+.PHONY: help demo quick test coverage test-lowest judges mutants audit audit-if-possible check format bench docs clean
 
 help:
 	@echo "make demo    link 2,000 pairs against a simulated HubSpot portal"
 	@echo "make quick   make check and the fast tests: about a minute"
 	@echo "make test    make check, the documentation and all tests"
+	@echo "make coverage  all tests, with the lines that they run"
 	@echo "make check   format, lint, types, import contracts"
 	@echo "make format  format the code"
 	@echo "make bench   benchmarks, in real time (minutes)"
@@ -39,10 +43,15 @@ demo: .venv/.cli
 quick: check
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -n 2 --dist worksteal $(SLOW)
 
-# tests/docs builds the documentation as "make docs" does.
+# tests/docs builds the documentation as "make docs" does. Three processes: some tests wait for real
+# time. Only the tests of the rules measure coverage, as measuring takes as long again.
 test: check
-	$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report= --cov-fail-under=0
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= --cov-fail-under=0 $(RULES)
 	$(BIN)/coverage report --include='aiohubassoc/_protocol/*,aiohubassoc/_batching/*,aiohubassoc/_quota/*' --fail-under=99
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(RULES:%=--ignore=%)
+
+coverage: .venv/.dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= --cov-fail-under=0
 	$(BIN)/coverage report
 
 check: .venv/.dev
