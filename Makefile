@@ -11,10 +11,10 @@ SLOW := --ignore=tests/cli --ignore=tests/benchmarks --ignore=tests/docs \
   -k "not (refusals_that_name_one_record_each_time or nightly_sync or recorder_that_fails_at_once)"
 
 # The tests of what decides without I/O.
-RULES := tests/protocol tests/batching tests/quota
+RULES := tests/protocol tests/batching tests/quota tests/account
 
 # The tests of the package without processes, browsers, databases and documentation.
-CORE := $(RULES) tests/http tests/run tests/account tests/journal \
+CORE := $(RULES) tests/http tests/run tests/journal \
   tests/files tests/simulator tests/testing tests/test_client.py tests/test_portal.py \
   tests/test_batch_portal.py tests/test_errors.py tests/test_options.py tests/test_planning.py
 
