@@ -42,6 +42,7 @@ from aiohubassoc.errors import (
     TransportError,
     UnconfirmedError,
 )
+from aiohubassoc.pair import Pair
 
 SubjectT = TypeVar("SubjectT")
 
@@ -276,8 +277,10 @@ class Sender(Generic[SubjectT]):
         if isinstance(response, ReusedResponse) and not isinstance(verdict, Replied):
             response.body = b""  # it is judged; do not keep it in memory while waiting
             call.in_flight = True
+            on_doubt = call.observer.on_doubt
             # A lent session gives the connection to the next call, which then waits for it.
-            on_doubt = NO_OBSERVER.on_doubt if self._transport.is_lent else call.observer.on_doubt
+            if self._transport.is_lent or not isinstance(call.subject, Pair):
+                on_doubt = NO_OBSERVER.on_doubt
             on_doubt(1)
             try:
                 is_own = await self._transport.confirm(response)

@@ -194,14 +194,13 @@ class Transport:
             if len(body) > MAX_SINGLE_BODY_BYTES and not attempt.is_of_many:
                 self._connections.release(attempt)
                 return _too_large(response.status, MAX_SINGLE_BODY_BYTES), attempt.waited
-            if body.find(self._secret) >= 0 or _BACKSLASH in body or _PERCENT in body:
-                body = await self._redact(body)  # others may use the connection meanwhile
-                return self._received(response, body, attempt), attempt.waited
-            if type(protocol) is not WatchedProtocol or attempt.fresh:
-                return self._received(response, body, attempt), attempt.waited
+            may_have = body.find(self._secret) >= 0 or _BACKSLASH in body or _PERCENT in body
+            if may_have or type(protocol) is not WatchedProtocol or attempt.fresh:
+                self._end(attempt)  # first, as others may use the connection meanwhile
+                return self._received(response, await self._redact(body), attempt), attempt.waited
             if self._responses % _TIMED == 0:
                 self._connections.add_time(attempt)
-            protocol.attempt = None  # nearly always: what _received() does, without its calls
+            protocol.attempt = None  # nearly always: what _end() does, without its calls
             status, headers = response.status, response.headers
             return ReusedResponse(status, headers, body, "", self._redaction, attempt), 0.0
         except (aiohttp.ClientError, OSError) as error:
@@ -272,14 +271,16 @@ class Transport:
         except asyncio.CancelledError:
             return self._interrupted(session, attempt), attempt.waited
 
+    def _end(self, attempt: Attempt) -> None:
+        if attempt.fresh or self._responses % _TIMED == 0:
+            self._connections.add_time(attempt)
+        self._connections.release(attempt)
+
     def _received(
         self, response: aiohttp.ClientResponse, body: bytes, attempt: Attempt
     ) -> Response:
         """Return a whole response with 2xx; *body* is without secrets."""
         redaction = self._redaction
-        if attempt.fresh or self._responses % _TIMED == 0:
-            self._connections.add_time(attempt)
-        self._connections.release(attempt)
         if attempt.is_reuse:
             return ReusedResponse(response.status, response.headers, body, "", redaction, attempt)
         return Response(response.status, response.headers, body, "", redaction)
@@ -307,13 +308,11 @@ class Transport:
         if not (is_whole or response.content.is_eof()):
             response.close()
             attempt.is_cut = True
-        if status in _2XX:
-            if is_whole:
-                return self._received(response, await self._redact(body), attempt)
+        if status in _2XX and not is_whole:
             return _too_large(status, most)
-        if attempt.fresh:
-            self._connections.add_time(attempt)
-        self._connections.release(attempt)
+        self._end(attempt)
+        if status in _2XX:
+            return self._received(response, await self._redact(body), attempt)
         redaction = self._redaction
         headers = CIMultiDict(redaction.in_headers(response.headers))
         url = str(self._base.with_path(self._prefix + endpoint.path, encoded=True))

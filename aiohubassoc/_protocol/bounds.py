@@ -144,8 +144,8 @@ class Redaction:
         """
         Yield in parts what `in_bytes` returns, each of them about a millisecond's work.
 
-        The end of a secret may be left in a text with none of `_BETWEEN` for longer than a part.
-        Of such a text only the beginning is kept.
+        A secret may be left, wholly or in part, in a text with none of `_BETWEEN` for longer than a
+        part. Of such a text only the beginning is kept.
         """
         is_escaped = _BACKSLASH in body or _PERCENT in body
         if not (is_escaped or len(self._plain) > 1 or any(one in body for one in self._plain)):

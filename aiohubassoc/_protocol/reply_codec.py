@@ -112,7 +112,7 @@ def load_in_steps(
         try:
             # Nested as deep as in the body, because orjson limits the depth.
             (part,) = cast("list[list[object]]", load(b"[[%b]]" % body[start:end]))
-        except UndecodableError:  # inside of a result, behind the last one, or no JSON
+        except ValueError:  # inside of a result, behind the last one, no JSON, or not one list
             if end - start > 2 * _PIECE_BYTES:
                 break
             at = end + _PIECE_BYTES // 4

@@ -281,7 +281,7 @@ class PairColumns:
             is_double = one.object_type is None and column and hubspot.named_type(column) in types
             columns[one.column_option] = None if column in taken or is_double else column
             taken.add(column or "")
-            types.add(hubspot.named_type(column or ""))
+            types |= {hubspot.named_type(column or "")} - {None}
         # A value for one option only would read as if the other took none.
         unknown = " COLUMN" if any(columns.values()) else ""
         options = " ".join(

@@ -19,7 +19,7 @@ from aiohubassoc.files.columns import Wanted, list_columns, normalize, note_labe
 from aiohubassoc.files.ids import CellKind, IdRule, RejectedRowError, reject
 from aiohubassoc.files.limits import COLUMNS, KEPT_CHARS, ROW_CHARS, SHOWN_CHARS, shown
 from aiohubassoc.files.record import Record
-from aiohubassoc.pair import Pair, unchecked_pair
+from aiohubassoc.pair import Pair, canonical_id, unchecked_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -304,16 +304,17 @@ class _KeyedEnd:
     def records(self, fields: Mapping[str, object]) -> Ends:
         """Return the records of this end; raise a RejectedRowError if one is invalid."""
         value, other = fields[self.keys.id], self.keys.other
-        if other is not None:
+        items = value if isinstance(value, list) else [value]
+        ends = [one for item in items for one in self._records(item, fields)]
+        if other is not None and ends:
             again = _ID_TEXT.fullmatch(str(fields[other]))
-            if again is not None and again[1] != str(value):
+            ids = {canonical_id(one) for _, one in ends}
+            if again is not None and canonical_id(again[1]) not in ids:
                 raise RejectedRowError(
                     f"{self.keys.shown} is {shown(str(value))}, but {other} is "
                     f"{shown(str(fields[other]))}: choose with --{self._end}-column"
                 )
-        if isinstance(value, list):
-            return [one for item in value for one in self._records(item, fields)]
-        return self._records(value, fields)
+        return ends
 
     def _records(self, value: object, fields: Mapping[str, object]) -> Ends:
         keys = self.keys
@@ -355,10 +356,10 @@ class _KeyedEnd:
         """Return the type in a key of its own, or *before_id*, or the one for all."""
         key = self.keys.type
         value = None if key is None else fields[key]
-        if value is not None and not isinstance(value, str):
+        if not (value is None or isinstance(value, str) or before_id):
             cell = shown(to_json(value))
             raise RejectedRowError(f"{self._type_name} is {cell}: a type must be a string")
-        own = self._types.name(value, self._type_name) if value else ""
+        own = self._types.name(value, self._type_name) if value and isinstance(value, str) else ""
         if before_id and own not in {"", before_id}:
             raise RejectedRowError(
                 f"{self.keys.shown} is of type {shown(before_id)}, but {self._type_name} is "

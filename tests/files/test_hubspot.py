@@ -520,6 +520,8 @@ def test_no_option_is_left_without_its_value(tmp_path: Path) -> None:
     assert advice.endswith("Choose with --from-column 'Record ID - Contact' --to-column COLUMN")
     advice = _advice(tmp_path, header, from_type="contacts", to_type="2-7")
     assert advice.endswith("Choose with --from-column 'Record ID - Contact' --to-column COLUMN")
+    advice = _advice(tmp_path, "fromIds,toIds")
+    assert advice.endswith("Choose with --from-column fromIds --to-column toIds")
 
 
 def test_a_missing_first_column_of_an_export(tmp_path: Path) -> None:

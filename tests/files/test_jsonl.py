@@ -246,6 +246,23 @@ def test_a_line_that_cannot_be_used(tmp_path: Path, line: str, reported: str) ->
     assert reported in str(problem)
 
 
+@pytest.mark.parametrize("same", ["101.0", '"0101"', '" 101"', "[101]", "[100, 101]", "null"])
+def test_one_id_under_two_names(tmp_path: Path, same: str) -> None:
+    """However it is written; of an id that is nothing it is said that it is nothing."""
+    line = f'{{"from": "contacts:101", "from_id": {same}, "to": 2}}'
+    if same == "null":
+        problem = "from_id is 'null', a placeholder for nothing"
+        assert problem in problems_of(_file(tmp_path, line, '{"from": 7, "to": 8}'))[1]
+    else:
+        assert "contacts:101 -> companies:2" in [str(pair) for pair in _pairs(tmp_path, line)]
+
+
+def test_the_type_of_an_id_is_not_looked_for_elsewhere(tmp_path: Path) -> None:
+    """What is no text beside it contradicts nothing."""
+    line = '{"from": "contacts:1", "from_type": 0, "to": "companies:2"}'
+    assert ["contacts:1 -> companies:2"] == [str(pair) for pair in _pairs(tmp_path, line)]
+
+
 def test_lists_are_several_ids(tmp_path: Path) -> None:
     """Each element by the same rule, with a separate type or not; an empty list is none."""
     lines = (

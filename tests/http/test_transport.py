@@ -269,12 +269,13 @@ async def test_too_large_an_answer_is_refused(
 async def test_a_long_body_is_redacted_a_part_at_a_time(
     status: int, lent: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Escapes are looked at one by one: other tasks run meanwhile."""
+    """Escapes are looked at one by one: other tasks run meanwhile, and the connection is free."""
     parts: list[int] = []
     in_bytes = Redaction.in_bytes
 
     def spy(self: Redaction, body: bytes) -> bytes:
         parts.append(len(body))
+        assert all(one.attempt is None for one in transport._connections._own)
         return in_bytes(self, body)
 
     monkeypatch.setattr(Redaction, "in_bytes", spy)

@@ -91,6 +91,7 @@ def _or_error(load: Any, body: bytes) -> object:
 @given(_FIELDS | _VALUES, _CHANGES, st.integers(1, 120))
 @example(f'{{"results":[{",".join(FEW)}]}}', [(20, 0, "\f")], 8)
 @example(f'{{"results":{LIST},"results":[]}}', [], 30)
+@example('{"results":[{"a":1},{"a":1}],[{"a":1},{"a":1},{"a":1},{"a":1}]}', [], 8)
 @example(_deep(DEPTHS[0]), [], 2000)
 @example(_deep(DEPTHS[1]), [], 2000)
 def test_pieces_give_what_the_whole_gives(
