@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 # The reply to one pair, or about the account, has some kilobytes. It is read in one step.
 MAX_SINGLE_BODY_BYTES: Final = 64 * 1024
-
 _LARGER_BLOCK_BYTES: Final = 4 * 1024 * 1024
 
 _2XX: Final = range(200, 300)
@@ -196,8 +195,10 @@ class Transport:
                 return _too_large(response.status, MAX_SINGLE_BODY_BYTES), attempt.waited
             may_have = body.find(self._secret) >= 0 or _BACKSLASH in body or _PERCENT in body
             if may_have or type(protocol) is not WatchedProtocol or attempt.fresh:
-                self._end(attempt)  # first, as others may use the connection meanwhile
-                return self._received(response, await self._redact(body), attempt), attempt.waited
+                self._end(attempt)
+                if may_have:
+                    body = await self._redact(body)  # others may use the connection meanwhile
+                return self._received(response, body, attempt), attempt.waited
             if self._responses % _TIMED == 0:
                 self._connections.add_time(attempt)
             protocol.attempt = None  # nearly always: what _end() does, without its calls
