@@ -44,7 +44,7 @@ quick: check
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -n 2 --dist worksteal $(SLOW)
 
 # tests/docs builds the documentation as "make docs" does. Three processes: some tests wait for real
-# time. Only the tests of the rules measure coverage, as measuring takes as long again.
+# time. Only the tests of the rules measure coverage, as it slows tests down.
 test: check
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= --cov-fail-under=0 $(RULES)
 	$(BIN)/coverage report --include='aiohubassoc/_protocol/*,aiohubassoc/_batching/*,aiohubassoc/_quota/*' --fail-under=99

@@ -33,7 +33,7 @@ _PATIENCE_WINDOWS: Final = (1 / 4, 1 / 2, 1.0, 2.0, 3.0)
 # number: a window may hold so few that failed tries alone would be 5 % of responses.
 _PATIENCE_CALLS: Final = 20
 _MOST_PATIENCE_CALLS: Final = 80
-# A try has failed if what it gained is lost within so many windows. If HubSpot counts in fixed
+# A try has failed if what it gained is lost within this many windows. If HubSpot counts in fixed
 # windows, up to twice the limit is accepted in a window around their border.
 _TRIAL_WINDOWS: Final = 3.0
 # A window is shorter than HubSpot's if less than this share of the most calls was accepted in it.

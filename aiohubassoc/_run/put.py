@@ -109,7 +109,7 @@ class Put(LinkStrategy):
             _ = self._run.begin(self._link_next())
 
     def _may_send(self, workers: int) -> bool:
-        """Return whether so many workers keep the concurrency, and a run refused alike short."""
+        """Return whether *workers* stay within the concurrency and `stop_after_alike`."""
         # More in doubt than `Connections` keeps for one client would be lost.
         in_doubt, most = self._in_doubt, self._most_workers
         return workers - in_doubt <= most >= in_doubt and self._run.allows_doubts(in_doubt)

@@ -353,7 +353,7 @@ class _KeyedEnd:
         raise RejectedRowError(f"{name} is nested: an id must be a string or a number")
 
     def _type(self, fields: Mapping[str, object], before_id: str) -> str:
-        """Return the type in a key of its own, or *before_id*, or the one for all."""
+        """Return the type: that of a separate key, else *before_id*, else the one of all rows."""
         key = self.keys.type
         value = None if key is None else fields[key]
         if not (value is None or isinstance(value, str) or before_id):

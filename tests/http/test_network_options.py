@@ -126,7 +126,7 @@ _PARTS = ["://", "[", "]", "::1", ":", "1", "a", "-", ".", "xn--", "%2f", "é", 
     st.lists(st.sampled_from(_PARTS), max_size=8).map("".join) | st.text(max_size=30), st.booleans()
 )
 def test_what_is_taken_is_a_url(text: str, whole: bool) -> None:
-    """Whatever is written there: an OptionsError, or a URL to which requests can be sent."""
+    """Any text is refused with an OptionsError, or is a URL to which requests can be sent."""
     given_text = text if whole else f"https://{text}"
     try:
         url = URL(checked_base_url(given_text))
