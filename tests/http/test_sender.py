@@ -6,11 +6,12 @@ import asyncio
 import itertools
 import logging
 from random import Random  # noqa: TID251 -- seeded
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from aiohubassoc import (
+    ApiVersion,
     AuthenticationError,
     ConnectError,
     ConnectionLostError,
@@ -34,7 +35,9 @@ from aiohubassoc import (
 from aiohubassoc._http.call_outcome import Unfinished
 from aiohubassoc._http.failures import NoResponse
 from aiohubassoc._http.sender import Call
+from aiohubassoc._http.transport import ReusedResponse
 from aiohubassoc._protocol.classify import PROVEN_SECONDS, EndpointProof
+from aiohubassoc._protocol.requests import create_default
 from aiohubassoc._protocol.verdicts import (
     About,
     Accepted,
@@ -712,3 +715,30 @@ async def test_the_log_names_pairs_and_reasons_but_no_token(
     assert "HubSpot throttles: all calls pause" in caplog.text
     assert "given up, its attempts are used up" in caplog.text
     assert "canary-token" not in caplog.text
+
+
+@pytest.mark.parametrize(("subject", "changes"), [(pair(1), [1, -1]), ("a lookup", [])])
+async def test_only_calls_for_a_pair_have_others_sent_meanwhile(
+    subject: object, changes: list[int]
+) -> None:
+    """No worker waits for a lookup that is in doubt."""
+    refusal = error(404)
+    doubts: list[int] = []
+
+    class Reused(FakeTransport):
+        is_lent = False
+
+        async def confirm(self, _: ReusedResponse) -> bool:
+            return True
+
+    class Doubtful(Watch):
+        def on_doubt(self, change: int) -> None:
+            doubts.append(change)
+
+    reused = ReusedResponse(refusal.status, refusal.headers, refusal.body)
+    sender: Any = sender_of(Reused({"1": [reused]}))
+    sender._endpoint = lambda _: create_default(ApiVersion.V4, pair(1))
+    judge_refusal = sender._judge_refusal
+    sender._judge_refusal = lambda response, _, now: judge_refusal(response, pair(1), now)
+    assert isinstance(await sender.send(Call(subject, Doubtful())), Refused)
+    assert changes == doubts
