@@ -3,7 +3,8 @@ How much of the quota is available: less than its limit while other programs use
 
 A 429 by the quota is a measurement: what is available is what HubSpot accepted from this client in
 the window before it. If that is next to nothing although many calls were accepted before, the
-window is longer than HubSpot says. Time is an argument, in seconds.
+window is longer than HubSpot says. But a 429 may have another cause than the quota: a few more
+calls at once show that. Time is an argument, in seconds.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ _MOST_PATIENCE_CALLS: Final = 80
 _TRIAL_WINDOWS: Final = 3.0
 # A window is shorter than HubSpot's if less than this share of the most calls was accepted in it.
 _HOLLOW_SHARE: Final = 1 / 4
+# And if this many throttles came in a row. One alone may have another cause: if each made the
+# window longer, fewer calls would be accepted in it, and the next one would make it longer still.
+_HOLLOW_THROTTLES: Final = 3
 # Or if HubSpot asks to wait for longer, but for the rounding to whole seconds.
 _ROUNDED_SECONDS: Final = 1.0
 # If less than this share of the limit was accepted before a throttle, the quota may not be its
@@ -45,6 +49,17 @@ _ROUNDED_SECONDS: Final = 1.0
 _DOUBTED_SHARE: Final = 1 / 10
 _DISPROOF_CALLS: Final = 4
 _DISPROOF_SHARE: Final = 1 / 8
+# A throttle is unexplained if it was alone, and no more calls were tried than were accepted before.
+# After this many, less one for so many accepted calls, a test shows whether the quota is the cause.
+_UNEXPLAINED: Final = 2.0
+_UNEXPLAINED_CALLS: Final = 40
+# The test tries this many more at once, beside `_near`, and tolerates so many throttles. If it
+# fails, the next one takes so many more that are unexplained.
+_TEST_CALLS: Final = 2
+_TOLERATED: Final = 2
+_MORE_UNEXPLAINED: Final = 4.0
+# While more tests passed than failed, of this many, throttles are taken to have other causes.
+_REMEMBERED_TESTS: Final = 3
 # A throttle is isolated if this many times as many of the calls in flight with it were accepted.
 _ALONE: Final = 8
 # The most calls in flight at first, and how many more for each accepted call, until a whole quota
@@ -65,6 +80,8 @@ class _Level:
     failed_tries: int  # how many tries in a row failed
     # How many more at once would show that the throttle was not the quota's; 0: it was.
     disproof: int = 0
+    # How many throttles do not end the test that this is; None: it is none, and one ends the doubt.
+    tolerated: int | None = None
 
 
 class AdaptiveLimit:
@@ -105,11 +122,25 @@ class AdaptiveLimit:
         # out to have come to nothing.
         self._tried_from: _Level | None = None
         self._tried_until = -math.inf
+        self._unexplained = 0.0  # how many throttles are
+        self._most_unexplained = _UNEXPLAINED  # before their cause is tested
+        self._other_causes = 0  # tests that showed another cause, less those that did not
 
     @property
     def is_doubted(self) -> bool:
         """Whether the last throttle may have had another cause than the quota."""
         return self.level is not None and bool(self.level.disproof)
+
+    @property
+    def spares_throttled(self) -> bool:
+        """
+        Whether a throttled call takes no permit of what is allowed.
+
+        If it took one, fewer calls could be accepted in each window than in the one before.
+        """
+        level = self.level
+        is_test = level is None or not level.disproof or level.tolerated is not None
+        return self.window <= self._named_window and (is_test or bool(self._other_causes))
 
     def at(self, now: float) -> int:
         """Return the calls allowed in a `window`."""
@@ -174,13 +205,17 @@ class AdaptiveLimit:
         level = self.level
         if level is None:
             return
+        self._unexplained = max(0.0, self._unexplained - 1 / _UNEXPLAINED_CALLS)
         if own > level.shown:
             level = self.level = attrs.evolve(level, shown=own)
         if sent_at <= self._cut_at:
             self._accepted_at_cut += 1
             if level.disproof:  # this one was accepted before the cut, and disproves nothing
-                self.level = attrs.evolve(level, base=max(level.base, min(own, level.base + 1)))
+                self.level = attrs.evolve(level, base=max(level.base, own))
         elif own >= self._whole or (level.disproof and own >= level.base + level.disproof):
+            if level.tolerated is not None:
+                self._most_unexplained = _UNEXPLAINED
+                self._other_causes = min(_REMEMBERED_TESTS, self._other_causes + 1)
             self._note_try(level, sent_at)
             self._return_to(None)
 
@@ -201,6 +236,7 @@ class AdaptiveLimit:
         *,
         sent_at: float,
         beside: int,
+        in_a_row: int = 1,
         retry_after: float = 0.0,
         seconds_of: Callable[[int], float] = lambda _: math.inf,
     ) -> bool:
@@ -208,8 +244,9 @@ class AdaptiveLimit:
         Learn that a call was throttled by this limit.
 
         *own*: as for `record_accepted`; *beside*: how many calls are in flight, with this one.
-        *retry_after*: seconds that HubSpot asks for. *seconds_of*: in how many seconds until this
-        call that number of calls was accepted.
+        *in_a_row*: how many throttles, with this one, since a call was accepted. *retry_after*:
+        seconds that HubSpot asks for. *seconds_of*: in how many seconds until this call that number
+        of calls was accepted.
         Returns whether only the moment of counting was misjudged: the limit is right.
         """
         if sent_at <= self._cut_at:  # it was in flight at the cut: the same throttle
@@ -228,19 +265,53 @@ class AdaptiveLimit:
         self._prove()  # from now on the level bounds the calls
         asked = retry_after if retry_after > self.window + _ROUNDED_SECONDS else 0.0
         is_hollow = own < _HOLLOW_SHARE * self._peak or bool(asked)
+        is_sure = bool(asked) or (in_a_row >= _HOLLOW_THROTTLES and not self._other_causes)
+        seconds = self._longer_window(own, seconds_of, asked, is_hollow=is_hollow)
+        if is_sure and seconds is not None:
+            self._measure_in(seconds)
+            level, own = self.level, self._peak
+            if is_hollow:  # more is tried at once: what held back the calls may have ended
+                self.level = _Level(own, own, now, 0)
+                return False
+        if level is not None and level.tolerated:  # the test goes on
+            self.level = attrs.evolve(level, tolerated=level.tolerated - 1)
+            return False
+        is_try = failed_from is not None or (level is not None and now >= level.tries_at)
+        needs_test = self._needs_test(level, is_explained=is_try or in_a_row > 1)
+        if level is not None and level.tolerated is not None:
+            level = attrs.evolve(level, disproof=0, tolerated=None)
+        self.level = self._lowered(level, failed_from, own, now)
+        if needs_test:
+            more, self._unexplained = _TEST_CALLS + _near(own), 0.0
+            self.level = attrs.evolve(self.level, tries_at=now, disproof=more, tolerated=_TOLERATED)
+        return False
+
+    def _longer_window(
+        self, own: int, seconds_of: Callable[[int], float], asked: float, *, is_hollow: bool
+    ) -> float | None:
+        """Return the window that a throttle shows, if that is longer than the one measured."""
         is_longer = self.window > self._named_window  # than named: then it is made to fit
-        if self._fixed_window is None and (
+        if self._fixed_window is not None or not (
             is_hollow or (is_longer and own < self._peak - _near(self._peak))
         ):
-            seconds = seconds_of(self._peak) + asked
-            if self.window < seconds < math.inf:
-                self._measure_in(seconds)
-                level, own = self.level, self._peak
-                if is_hollow:  # more is tried at once: what held back the calls may have ended
-                    self.level = _Level(own, own, now, 0)
-                    return False
-        self.level = self._lowered(level, failed_from, own, now)
-        return False
+            return None
+        seconds = seconds_of(self._peak)
+        if asked and seconds < math.inf:
+            seconds = min(seconds, self.window) + asked
+        return seconds if self.window < seconds < math.inf else None
+
+    def _needs_test(self, level: _Level | None, *, is_explained: bool) -> bool:
+        """Note a throttle after *level*, and return whether its cause is to be tested."""
+        if level is None:
+            return bool(self._other_causes)
+        if level.tolerated is not None:  # it has failed the test
+            self._most_unexplained += _MORE_UNEXPLAINED
+            self._other_causes = max(0, self._other_causes - 1)
+            return False
+        if is_explained:
+            return False
+        self._unexplained += 1
+        return self._unexplained >= self._most_unexplained
 
     def _lowered(
         self, level: _Level | None, failed_from: _Level | None, own: int, now: float

@@ -184,7 +184,10 @@ class Pacer:
         wait = max(bucket.wait(now), self._cooldown.wait(now))
         for learned in (self._adaptive, self._second):
             if learned.level is not None:  # it may rise, the quota not
-                permit = bucket.wait(now, learned.at(now), learned.window)
+                allowed = learned.at(now)
+                if learned.spares_throttled:
+                    allowed += bucket.throttled_since(now - learned.window)
+                permit = bucket.wait(now, allowed, learned.window)
                 wait = max(wait, min(permit, learned.rises_in(now)))
         if now < self._others_until:
             limit = max(1, bucket.quota.limit - self._others_count)
@@ -234,6 +237,9 @@ class Pacer:
             self._round_trips.count_later(0.0)
         counted_at = self._round_trips.counted_at(sent_at, responded_at, exact=exact)
         self._record(counted_at, sent_at, responded_at, accepted=accepted)
+        if not accepted:
+            for bucket in self._buckets:
+                bucket.note_throttled(counted_at)
 
     def record_no_response(self, sent_at: float, now: float) -> None:
         """Free the permit of a call without a response: HubSpot may count it a round trip later."""
@@ -297,6 +303,7 @@ class Pacer:
                 now,
                 sent_at=sent_at,
                 beside=bucket.in_flight,
+                in_a_row=self._cooldown.throttles_in_a_row + 1,
                 retry_after=retry_after or 0.0,
                 seconds_of=partial(bucket.seconds_of, moment=moment),
             ):

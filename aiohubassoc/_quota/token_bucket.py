@@ -35,7 +35,8 @@ class TokenBucket:
         # free again. A call without a response may be counted a little later than now.
         self._counted: list[float] = []
         self._first = 0
-        self._rejected: list[float] = []  # those that HubSpot did not accept, sorted
+        self._rejected: list[float] = []  # those that HubSpot is not known to have accepted, sorted
+        self._throttled: list[float] = []  # of these, those that it throttled
 
     def wait(self, now: float, limit: int | None = None, window: float | None = None) -> float:
         """
@@ -95,6 +96,10 @@ class TokenBucket:
         if len(self._counted) > _FORGOTTEN_AT_ONCE and self._counted[_FORGOTTEN_AT_ONCE] <= before:
             self._forget(before)
 
+    def note_throttled(self, counted_at: float) -> None:
+        """Note that HubSpot throttled a call that was recorded as not accepted."""
+        insort(self._throttled, counted_at)
+
     @property
     def remembered(self) -> int:
         """How many calls are remembered: at least those of the last window."""
@@ -112,6 +117,10 @@ class TokenBucket:
         if self._rejected:
             count -= bisect_right(self._rejected, moment) - bisect_right(self._rejected, begin)
         return count
+
+    def throttled_since(self, begin: float) -> int:
+        """Return how many calls HubSpot throttled after a moment."""
+        return len(self._throttled) - bisect_right(self._throttled, begin)
 
     def seconds_of(self, count: int, moment: float) -> float:
         """Return in how many seconds until *moment* HubSpot accepted *count* calls; inf: fewer."""
@@ -131,6 +140,7 @@ class TokenBucket:
         bucket.in_flight = self.in_flight
         bucket._counted = list(self._counted)
         bucket._rejected = list(self._rejected)
+        bucket._throttled = list(self._throttled)
         return bucket
 
     def _advance(self, now: float) -> None:
@@ -145,7 +155,8 @@ class TokenBucket:
         gone = bisect_right(self._counted, before)
         del self._counted[:gone]
         self._first -= gone
-        del self._rejected[: bisect_right(self._rejected, before)]
+        for some in (self._rejected, self._throttled):
+            del some[: bisect_right(some, before)]
 
 
 # How fast the running mean and deviation follow, as TCP's round-trip estimate does (RFC 6298).

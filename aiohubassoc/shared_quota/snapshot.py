@@ -25,7 +25,7 @@ from aiohubassoc.options import Quota
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FORMAT: Final = 3  # the version of what stands in a row's state
+FORMAT: Final = 4  # the version of what stands in a row's state
 
 # Parts of a pacer that stay and get new attributes; and those that are made anew.
 _IN_PLACE: Final = (AdaptiveLimit, Cooldown, RoundTrips)
@@ -117,15 +117,17 @@ def _dumped_bucket(bucket: TokenBucket, now: float) -> dict[str, Any]:
     state = dict(vars(bucket))
     before = now - bucket.memory - bucket.quota.window
     counted = [moment for moment in state["_counted"] if moment >= before]
-    rejected = [moment for moment in state["_rejected"] if moment >= before]
+    moments = {"_counted": counted} | {
+        name: [moment for moment in state[name] if moment >= before]
+        for name in ("_rejected", "_throttled")
+    }
     state["_first"] = max(0, state["_first"] - len(state["_counted"]) + len(counted))
     if len(counted) > _MOST_MOMENTS:
         step = max(_SHORTEST_STEP, (counted[-1] - counted[0]) / _STEPS)
-        state["_counted"] = _steps(counted, step)
-        state["_rejected"] = _steps(rejected, step)
+        state |= {name: _steps(each, step) for name, each in moments.items()}
         state["_first"] = 0  # some of them moved on: those that are back are found again
     else:
-        state["_counted"], state["_rejected"] = {"at": counted}, {"at": rejected}
+        state |= {name: {"at": each} for name, each in moments.items()}
     state["quota"] = _dumped(bucket.quota, now)
     return state
 

@@ -40,9 +40,9 @@ def _is_cut(limit: AdaptiveLimit) -> bool:
     return limit.level is not None
 
 
-def _try_fails(limit: AdaptiveLimit, own: int, now: float) -> None:
+def _try_fails(limit: AdaptiveLimit, own: int, now: float, in_a_row: int = 1) -> None:
     """Throttle a call that was sent after the last cut."""
-    assert not limit.record_throttle(own, now, sent_at=now - 0.001, beside=1)
+    assert not limit.record_throttle(own, now, sent_at=now - 0.001, beside=1, in_a_row=in_a_row)
 
 
 def _tries_after(limit: AdaptiveLimit, now: float) -> float:
@@ -138,7 +138,7 @@ def test_each_failed_try_makes_the_next_one_later() -> None:
         now += patience
         _try_fails(limit, 62, now)  # two more than the base: an error in the times
         assert 62 == limit.at(now)
-        _try_fails(limit, 60, now + 0.5)  # before the next try: it only shows less
+        _try_fails(limit, 60, now + 0.5, in_a_row=2)  # before the next try: it only shows less
         assert 60 == limit.at(now)
     now += 30.0
     _try_fails(limit, 63, now)
@@ -160,10 +160,10 @@ def test_a_throttle_before_more_was_tried() -> None:
     limit = _cut(60)
     _try_fails(limit, 58, 1.0)
     assert (58, 1.5) == (limit.at(1.0), _tries_after(limit, 1.0))
-    _try_fails(limit, 55, 2.0)
+    _try_fails(limit, 55, 2.0, in_a_row=2)
     assert (55, 2.5) == (limit.at(2.0), _tries_after(limit, 2.0))
     _try_fails(limit, 55, 4.5)  # a failed try
-    _try_fails(limit, 40, 5.0)
+    _try_fails(limit, 40, 5.0, in_a_row=2)
     assert (40, 5.0) == (limit.at(5.0), _tries_after(limit, 5.0))
 
 
@@ -223,9 +223,9 @@ def test_few_calls_before_a_throttle_are_doubted() -> None:
     # With time four more of those beyond the base double, as after every cut: 1 + 2 * 4.
     assert (9 + 9, math.inf) == (limit.at(1000.0), limit.rises_in(1000.0))
     limit.record_accepted(14, sent_at=0.0)  # it was in flight at the throttle
-    limit.record_accepted(14, sent_at=0.1)  # so ten were accepted before, not nine
+    limit.record_accepted(18, sent_at=0.1)  # so fourteen were accepted before, not nine
     assert limit.is_doubted
-    limit.record_accepted(15, sent_at=0.1)
+    limit.record_accepted(19, sent_at=0.1)
     assert (False, 100) == (limit.is_doubted, limit.at(0.1))
 
 
@@ -254,6 +254,87 @@ def test_a_doubt_ends_with_its_second_failed_try() -> None:
     _try_fails(limit, 9, 1.0)
     assert (False, 9) == (limit.is_doubted, limit.at(1.0))
     assert pytest.approx(10.0) == _tries_after(limit, 1.0)
+
+
+# --- throttles that have another cause than the quota --------------------------------------------
+
+
+def _unexplained(limit: AdaptiveLimit, *owns: int, now: float = 0.5) -> float:
+    """Throttle calls that are not beyond what was accepted before. Return when the last was."""
+    for own in owns:
+        _try_fails(limit, own, now)
+        now += 0.1
+    return now - 0.1
+
+
+def test_two_throttles_where_none_were_before_are_tested() -> None:
+    """Four more than were accepted before are sent at once, and two throttles end nothing."""
+    limit = _cut(60)
+    at = _unexplained(limit, 59)
+    assert (False, 59) == (limit.is_doubted, limit.at(at))
+    at = _unexplained(limit, 58, now=at + 0.1)
+    assert (True, 58 + 4) == (limit.is_doubted, limit.at(at))
+    at = _unexplained(limit, 59, 60, now=at + 0.1)
+    limit.record_accepted(61, sent_at=at + 0.1)
+    assert limit.is_doubted
+    limit.record_accepted(62, sent_at=at + 0.1)
+    assert (False, 100) == (_is_cut(limit), limit.at(at))
+
+
+def test_a_third_throttle_ends_the_test() -> None:
+    """It is the quota; then six that are unexplained are tested."""
+    limit = _cut(60)
+    at = _unexplained(limit, 59, 58, 58, 58, 58)
+    assert (False, 58) == (limit.is_doubted, limit.at(at))
+    at = _unexplained(limit, *range(57, 52, -1), now=at + 0.1)
+    assert not limit.is_doubted
+    _unexplained(limit, 52, now=at + 0.1)
+    assert limit.is_doubted
+
+
+def test_throttles_in_a_row_and_failed_tries_are_explained() -> None:
+    """All of the quota may be used up; and forty accepted calls outweigh one throttle."""
+    limit = _cut(60)
+    for now in (0.5, 0.6, 0.7):
+        _try_fails(limit, 59, now, in_a_row=2)
+    assert not limit.is_doubted
+    _unexplained(limit, 58, now=0.8)
+    for _ in range(40):
+        limit.record_accepted(58, sent_at=0.9)
+    _unexplained(limit, 57, now=1.0)
+    assert not limit.is_doubted
+    limit = _cut(60)
+    for now in (2.5, 10.0, 25.0):
+        _try_fails(limit, 60, now)
+    assert not limit.is_doubted
+
+
+def test_after_a_test_that_passed_the_next_throttle_is_tested_at_once() -> None:
+    """Until as many tests failed; and no window is taken to be longer."""
+    limit = _cut(60)
+    at = _unexplained(limit, 59, 58)
+    limit.record_accepted(62, sent_at=at + 0.1)
+    assert not _is_cut(limit)
+    limit.record_throttle(
+        5, at + 0.3, sent_at=at + 0.2, beside=1, in_a_row=3, seconds_of=lambda _: 99.0
+    )
+    assert (10.0, True, 5 + 4) == (limit.window, limit.is_doubted, limit.at(at + 0.3))
+    at = _unexplained(limit, 5, 5, 5, now=at + 0.4)
+    assert not limit.is_doubted
+    limit.level = None
+    _try_fails(limit, 60, at + 50.0)
+    assert not limit.is_doubted
+
+
+def test_throttled_calls_use_no_permits_of_a_level() -> None:
+    """Except while it is doubted that the quota is the cause, and in a window longer than named."""
+    assert _cut(60).spares_throttled
+    assert not _cut(9).spares_throttled
+    limit = _cut(60)
+    _unexplained(limit, 59, 58)
+    assert limit.is_doubted
+    assert limit.spares_throttled
+    assert not _widened(0).spares_throttled
 
 
 # --- a throttle that was alone -------------------------------------------------------------------
@@ -321,9 +402,25 @@ def _widened(own: int, *, seconds: float = 20.0, whole: int = 100) -> AdaptiveLi
     limit.record_accepted(whole, sent_at=-1.0)
     spans = {100: seconds}
     assert not limit.record_throttle(
-        own, 0.0, sent_at=-0.5, beside=1, seconds_of=lambda count: spans.get(count, math.inf)
+        own,
+        0.0,
+        sent_at=-0.5,
+        beside=1,
+        in_a_row=3,
+        seconds_of=lambda count: spans.get(count, math.inf),
     )
     return limit
+
+
+@pytest.mark.parametrize(("in_a_row", "window"), [(1, 10.0), (2, 10.0), (3, 20.0)])
+def test_one_throttle_alone_shows_no_longer_window(in_a_row: int, window: float) -> None:
+    """It may have another cause. Each would make the window longer, and the next one, too."""
+    limit = AdaptiveLimit(QUOTA)
+    limit.record_accepted(100, sent_at=-1.0)
+    limit.record_throttle(
+        9, 0.0, sent_at=-0.5, beside=1, in_a_row=in_a_row, seconds_of=lambda _: 20.0
+    )
+    assert window == limit.window
 
 
 @pytest.mark.parametrize(
@@ -345,7 +442,7 @@ def test_next_to_nothing_in_a_window_shows_a_longer_one(
 
 
 @pytest.mark.parametrize(
-    ("retry_after", "expected"), [(11.0, (10.0, 60)), (11.5, (10.5 + 11.5, 101))]
+    ("retry_after", "expected"), [(11.0, (10.0, 60)), (11.5, (10.0 + 11.5, 101))]
 )
 def test_a_wait_that_is_longer_than_the_window_shows_a_longer_one(
     retry_after: float, expected: tuple[float, int]
@@ -369,7 +466,7 @@ def test_the_most_before_a_throttle_shows_a_longer_window_too() -> None:
     for own, expected in ((14, (15.0, 61)), (15, (10.0, 15))):
         limit = _cut(60)
         assert not limit.record_throttle(
-            own, 9.0, sent_at=8.9, beside=1, seconds_of=lambda count: count / 4
+            own, 9.0, sent_at=8.9, beside=1, in_a_row=3, seconds_of=lambda count: count / 4
         )
         assert expected == (limit.window, limit.at(9.0))
 
@@ -396,7 +493,7 @@ def test_a_longer_window_grows_until_it_fits(own: int, expected: tuple[float, in
     """As long as less than the limit was accepted in it, but for an error in the times."""
     limit = _widened(0)
     assert not limit.record_throttle(
-        own, 1.0, sent_at=0.9, beside=1, seconds_of=lambda count: count * 0.21
+        own, 1.0, sent_at=0.9, beside=1, in_a_row=3, seconds_of=lambda count: count * 0.21
     )
     assert expected == (limit.window, limit.at(1.0))
     assert pytest.approx(expected[0] / 2) == _tries_after(limit, 1.0)
@@ -411,7 +508,9 @@ def test_a_whole_limit_of_calls_in_a_longer_window_disproves_it() -> None:
     assert (10.0, False, 100) == (limit.window, _is_cut(limit), limit.at(0.0))
     _try_fails(limit, 24, 1.0)
     assert (10.0, 24) == (limit.window, limit.at(1.0))
-    limit.record_throttle(5, 2.0, sent_at=1.9, beside=1, seconds_of=lambda count: count / 2)
+    limit.record_throttle(
+        5, 2.0, sent_at=1.9, beside=1, in_a_row=3, seconds_of=lambda count: count / 2
+    )
     assert (50.0, 101) == (limit.window, limit.at(2.0))  # of 100 calls, not of 200
 
 

@@ -291,8 +291,9 @@ def test_the_calls_of_others_end_with_the_first_window() -> None:
     pacer.record_response(2.0, 2.0, exact=False, accepted=True)
     _accept(pacer, 2.0, 58)
     _throttle(pacer, 2.0, 2.5)
-    # 60 were accepted, so 61 may go at 11, of which 60 did since 1.
-    assert [11.0, 12.0, 12.0] == _send_times(pacer, 11.0, 3)
+    # 60 were accepted, so 61 may go at 11, of which 59 did after 1; these are tried beyond them.
+    assert [11.0, 11.0] == _send_times(pacer, 11.0, 2)
+    assert pytest.approx(0.9 * 10.0 / 61) == pacer.wait(11.0)
 
 
 def test_others_may_have_used_all_of_the_first_window() -> None:
@@ -394,7 +395,7 @@ def test_after_a_throttle_by_the_quota() -> None:
     """Sixty were accepted: one more is tried after 2.5 s, the rest when permits are free."""
     pacer = _cut_to_60()
     assert 2.5 == pacer.wait(2.5)  # 60 and the throttled one are counted
-    assert 6.0 == pacer.wait(5.0)  # 61 may go, and 61 did: until the first of them is free
+    assert 0.0 == pacer.wait(5.0)  # 61 may go, and 60 did: the throttled one does not count
     # The first two go at once, the others 0.9 / 61 of the window after one another.
     interval = 0.9 * 10.0 / 61
     expected = [11.0, 11.0, 11.0 + interval, 11.0 + 2 * interval]
@@ -431,10 +432,10 @@ def test_a_limit_of_a_second_is_kept_besides_the_quota() -> None:
     pause = _throttle(pacer, 2.25, 2.75, by_quota=False, by_second=True)
     assert pytest.approx(0.1) == pause
     assert not pacer.is_calm(3.0)
-    # The throttled call counts too, from its response; the first two go at once.
-    expected = [3.0, 3.0, *(3.0 + 0.18 * n for n in (1, 2))]
-    assert pytest.approx(expected) == _send_times(pacer, 3.0, 4)
-    assert pytest.approx(3.75) == 3.6 + pacer.wait(3.6)  # the fifth: not while it counts
+    # The throttled call does not count; the first two go at once.
+    expected = [3.0, 3.0, *(3.0 + 0.18 * n for n in (1, 2, 3))]
+    assert pytest.approx(expected) == _send_times(pacer, 3.0, 5)
+    assert pytest.approx(3.75) == 3.6 + pacer.wait(3.6)  # the sixth: more is tried by then
     # One more is tried after a quarter of ten seconds.
     assert pytest.approx([100.0, 100.0, 100.15]) == _send_times(pacer, 100.0, 3)
 
@@ -454,15 +455,16 @@ def test_calls_of_a_longer_window_are_remembered_while_it_is_kept() -> None:
     """Three windows of it, as it may be longer still; then only those of the quota."""
     pacer = Pacer(Quota(600))
     _accept(pacer, 0.0, 600)
-    _throttle(pacer, 20.0, 20.0)
+    for now in (19.5, 19.7, 20.0):
+        _throttle(pacer, now, now)
     (bucket,) = pacer._buckets
     _accept(pacer, 69.9, 1)
-    assert 602 == bucket.remembered  # for 60 s, and the quota's window
+    assert 604 == bucket.remembered  # for 60 s, and the quota's window
     _accept(pacer, 69.95, 1)
     _accept(pacer, 70.5, 1)
-    assert 4 == bucket.remembered  # with the throttled one
+    assert 6 == bucket.remembered  # with those that were throttled
     _accept(pacer, 71.0, 1197)  # 1,200 in the 20 s: the quota's window holds again
-    assert 1201 == bucket.remembered
+    assert 1203 == bucket.remembered
     _accept(pacer, 91.1, 1)
     assert 1 == bucket.remembered
 
@@ -479,8 +481,8 @@ def test_a_longer_window_than_named_is_learned() -> None:
     """100 in a burst, and a window later none: they go again when those are out of 20 s."""
     pacer = Pacer(Quota(100))
     _accept(pacer, 1.0, 100)
-    _throttle(pacer, 11.5, 11.5)
-    _throttle(pacer, 21.0, 21.0)
+    for now in (11.5, 11.7, 12.0, 21.0):
+        _throttle(pacer, now, now)
     assert 0.0 < pacer.wait(21.0)
     times = _send_times(pacer, 21.1, 99)
     # At the pace of the quota, as no try has failed: 0.09 s apart.

@@ -55,6 +55,7 @@ class World:
         headers_share: The share of responses that tell the limit and what is left of it.
         neighbours: Others.
         refuses: The share of calls that are refused for no reason.
+        refuses_nth: Besides, each call with a number that this divides; 0: none.
         names: The quotas that responses name, in turn; None: what the server keeps.
         connects: Seconds that the first call on each connection takes before it is sent.
         tells_sending: Whether the pacer learns when such a call was sent, not only when it began.
@@ -73,6 +74,7 @@ class World:
     headers_share: float = 0.0
     neighbours: tuple[Neighbour, ...] = ()
     refuses: float = 0.0
+    refuses_nth: int = 0
     names: tuple[Quota, ...] | None = None
     connects: float = 0.0
     tells_sending: bool = True
@@ -222,6 +224,7 @@ class Traffic:
             used < self._world.limit
             and not by_second
             and self._chance.random() >= self._world.refuses
+            and not self._is_nth()
         )
         if is_taken:
             self._meter.add(now)
@@ -240,6 +243,10 @@ class Traffic:
         refused_by = None if is_taken else Refusal(wait, by_second=by_second)
         answer = partial(self._answer, call, refused_by, left if reported else None)
         self._at(now + self._way(), answer)
+
+    def _is_nth(self) -> bool:
+        nth, number = self._world.refuses_nth, len(self.seen.taken) + len(self.seen.refused) + 1
+        return nth > 0 and number % nth == 0
 
     def _answer(self, call: Sent, refusal: Refusal | None, left: int | None, now: float) -> None:
         if call.is_over:
