@@ -321,12 +321,14 @@ def _innermost(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _without_lost_digits(value: object, exact_below: int) -> object:
+def _without_lost_digits(value: Any, exact_below: int) -> Any:  # noqa: ANN401 -- as Arrow gives it
     """Return a narrow float that may stand for another whole number as text with an exponent."""
     if isinstance(value, list):
         return [_without_lost_digits(one, exact_below) for one in value]
-    is_large = isinstance(value, float) and abs(value) >= exact_below
-    return f"{value:.8e}" if is_large else value
+    if value is None:
+        return None
+    number = float(value)  # older pyarrow gives 16 bits as a type of NumPy
+    return f"{number:.8e}" if abs(number) >= exact_below else number
 
 
 def _encoded_cell(cell: str) -> str | list[Any]:

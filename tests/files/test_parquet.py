@@ -439,7 +439,10 @@ def test_a_list_is_several_ids(tmp_path: Path, kind: pa.DataType) -> None:
     inner = kind.value_type
     is_text = pa.types.is_string(inner) or pa.types.is_dictionary(inner)
     cells: list[Any] = [one and [str(n) if is_text else n for n in one] for one in values]
-    path = _file(tmp_path, {"from_id": [1, 2, 3, 4, 5], "companies": pa.array(cells, kind)})
+    try:
+        path = _file(tmp_path, {"from_id": [1, 2, 3, 4, 5], "companies": pa.array(cells, kind)})
+    except pa.ArrowNotImplementedError:
+        pytest.skip(f"pyarrow {pa.__version__} does not write {kind}")
     options = {"to_column": "companies"}
     assert [("1", "202"), ("1", "203"), ("2", "204"), ("5", "205"), ("5", "205")] == ids_of(
         path, **options
