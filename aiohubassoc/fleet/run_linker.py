@@ -14,6 +14,7 @@ import attrs
 
 from aiohubassoc._http.clock import Clock
 from aiohubassoc._http.events import METHODS
+from aiohubassoc._run.failure_limits import FailureLimitError
 from aiohubassoc.errors import (
     AioHubAssocError,
     DailyLimitError,
@@ -22,6 +23,7 @@ from aiohubassoc.errors import (
     JournalStorageError,
     OptionsError,
     RunStoppedError,
+    SharedQuotaError,
 )
 from aiohubassoc.fleet.ownership import OwnedRuns
 from aiohubassoc.fleet.portals import FleetPortal, FleetQuotas
@@ -215,7 +217,8 @@ async def make_ending(
     if isinstance(cause, DailyLimitError | DailyReserveError):
         return RunEnding(RunState.SLEEPING, reason, due_at=await _end_of_day(client))
     # What may pass by itself.
-    if cause is None or isinstance(cause, RunStoppedError | JournalStorageError | FleetError):
+    passing = RunStoppedError | JournalStorageError | SharedQuotaError | FleetError
+    if cause is None or (isinstance(cause, passing) and not isinstance(cause, FailureLimitError)):
         if report.total == report.unprocessed:
             return continue_later(reason, retries + 1)
         return RunEnding(RunState.QUEUED, reason)

@@ -36,7 +36,7 @@ class RunState(StrEnum):
     DONE = "done"
     """Every pair has its outcome."""
     FAILED = "failed"
-    """HubSpot refused the whole run, such as its token; ``reason`` says why."""
+    """HubSpot refused the whole run, such as its token, or too many pairs: see ``reason``."""
     CANCELLED = "cancelled"
     """It was cancelled; what was done until then is kept."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from aiohubassoc import DailyReserveError
+from aiohubassoc import DailyReserveError, SharedQuotaError
 from aiohubassoc.account import AccountCheck
 from aiohubassoc.fleet.run_linker import make_ending
 from aiohubassoc.fleet.runs import RunState
@@ -38,3 +38,11 @@ async def test_a_day_that_ends_at_no_time_ends_within_a_day(
     assert ending.state is RunState.SLEEPING
     assert ending.due_at is not None
     assert now < ending.due_at <= datetime.now(UTC) + timedelta(days=1)
+
+
+async def test_a_database_that_is_away_fails_no_run() -> None:
+    """Also where it is missed first for the quota."""
+    report, client = Report(), cast("Any", None)
+    report.stopped = SharedQuotaError("the server does not respond")
+    ending = await make_ending(client, report, is_cancelled=False, retries=0)
+    assert ending.state is RunState.QUEUED

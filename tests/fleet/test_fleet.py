@@ -276,6 +276,19 @@ async def test_a_refused_token_fails_the_run_and_nothing_else(
     assert (linked.state, linked.linked) == (RunState.DONE, 30)
 
 
+async def test_a_run_that_stops_after_failures_is_not_continued(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """Only a user resumes it."""
+    options = FleetOptions(stop_after_failures=3, stop_after_alike=None)
+    run = await submit(fleet, [(number, 5000) for number in range(1, 301)], options=options)
+    async with working(database, portals):
+        ended = await until(fleet, run)
+    assert ended.state is RunState.FAILED
+    assert ended.reason == "3 pairs failed"
+    assert ended.unprocessed > 0
+
+
 async def test_runs_of_one_portal_go_one_after_the_other_by_priority(
     fleet: Fleet, database: str, portals: dict[str, FleetPortal]
 ) -> None:
