@@ -155,7 +155,7 @@ class Database:
         Keep *header*, which is about the job, and return the number of a new session.
 
         *is_of_folder*: it takes its pairs from the folder itself. *is_of_other_input*: its input is
-        not that of the last one, whose rejected rows count no more.
+        not that of the last one, of which rows and items without a pair count no more.
         """
         with _transaction(self._db):
             self._db.executemany(
@@ -170,6 +170,12 @@ class Database:
             ).lastrowid
             if is_of_other_input:
                 self._db.execute("delete from unusable")
+                self._db.execute("delete from pairs where status = 5")
+                # The last rows may be among them, whose numbers are given out again.
+                self._db.execute(
+                    "update header set value = (select coalesce(max(id), 0) from pairs)"
+                    " where name = 'indexed'"
+                )
                 self._db.execute(
                     "insert or replace into header values (?, ?)", (INPUT_SINCE, json.dumps(number))
                 )

@@ -201,7 +201,8 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
             _check_begun(db, folder)
         except sqlite3.OperationalError:
             db.close()
-            if mode != "mode=ro":
+            # Without the log of a run that was killed, its last outcomes would be missing.
+            if mode != "mode=ro" or _has_log(path):
                 raise
         except BaseException:
             db.close()
@@ -209,6 +210,11 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
         else:
             return db
     raise AssertionError  # pragma: no cover -- the second mode returns or raises
+
+
+def _has_log(path: Path) -> bool:
+    log = path.resolve().with_name(f"{path.resolve().name}-wal")
+    return log.is_file() and log.stat().st_size > 0
 
 
 class FolderLock:

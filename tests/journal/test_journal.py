@@ -255,6 +255,20 @@ def test_items_that_fail_their_checks_are_kept_one_by_one(folder: Path) -> None:
     assert 1 == run(Journal(folder), [("None", 2)], types=types).report.linked
 
 
+def test_items_that_were_corrected_fail_no_longer(folder: Path) -> None:
+    """What stood at their places before counts no more, and no pair after them is lost."""
+    types = ("contacts", "companies")
+    run(Journal(folder), [(1, 2), (None, 2), (3, 4), (None, 5)], types=types, workers=1)
+    corrected = [(1, 2), ("a b", 2), (3, 4), (5, 5), (6, 6)]
+    assert {"5", "6"} == set(run(Journal(folder), corrected, types=types, workers=1).sent)
+    assert ["a b"] == [row.pair.from_id for row in Journal(folder).rows(Status.FAILED)]
+    third = run(Journal(folder), [(number, number) for number in (5, 6)], types=types)
+    assert (2, []) == (third.report.skipped, third.sent)
+    assert {Status.LINKED: 4} == {
+        status: count for status, count in Journal(folder).counts().items() if count
+    }
+
+
 # --- what is kept ------------------------------------------------------------------------------
 
 
