@@ -113,6 +113,10 @@ _MEANINGS: Final = (
 NOT_OURS: Final = (ValueError, TypeError, LookupError, OverflowError, AttributeError)
 
 
+class NotBegunError(JournalStorageError):
+    """The first run was killed, or its disk was full, before it wrote anything: another may."""
+
+
 def to_storage_error(folder: Path, error: Exception) -> JournalStorageError:
     """Return what went wrong with the folder, for people."""
     if isinstance(error, NOT_OURS):
@@ -292,8 +296,8 @@ def _check(db: sqlite3.Connection, folder: Path) -> None:
 
 def _check_begun(db: sqlite3.Connection, folder: Path) -> None:
     if _number(db, "user_version") == 0:
-        raise JournalStorageError(
-            f"{folder} is not a run folder yet, as nothing was written: remove it"
+        raise NotBegunError(
+            f"{folder} is not a run folder yet, as nothing was written: give its command again"
         )
 
 

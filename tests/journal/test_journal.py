@@ -424,6 +424,7 @@ def test_what_is_no_run_folder(folder: Path) -> None:
     (folder / "journal.db").touch()
     with pytest.raises(JournalStorageError, match="nothing was written"):
         Journal(folder).counts()
+    Journal(folder).check()
     assert 1 == run(Journal(folder), _pairs(1)).report.linked
 
 
