@@ -134,7 +134,7 @@ class SubmittedInput:
     What is kept of the input of a run besides its pairs.
 
     Attributes:
-        columns: Its columns; empty for pairs of a program.
+        columns: Its columns, to which the names of rows are added; empty for pairs of a program.
         sources: What its files are called.
         cells: Returns the row of a pair; None: none is kept.
         place: Returns the file, from 0, and the line of a pair; None: its index counts.

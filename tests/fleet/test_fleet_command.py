@@ -211,6 +211,20 @@ def test_a_row_without_a_pair_stores_nothing_unless_it_is_skipped(
     assert "x,4,invalid" in fleet_command("export", str(number), "--failed").out
 
 
+def test_rows_of_json_lines_keep_every_value(fleet_command: Command, tmp_path: Path) -> None:
+    """Also those that the first row has no name for."""
+    path, columns = tmp_path / "pairs.jsonl", ("--from-column", "a", "--to-column", "b")
+    path.write_text('{"a": 1, "b": 2}\n{"a": 3, "b": 4, "note": "x"}\n{"lost": 5}\n', "utf-8")
+    number = fleet_command.json("submit", "acme", str(path), *TYPES, *columns, "--skip-invalid")
+    rows = fleet_command("export", str(number["run"])).out.splitlines()
+    assert rows == [
+        "a,b,note,lost,status,category,message,correlation_id",
+        "1,2,,,unprocessed,,,",
+        "3,4,x,,unprocessed,,,",
+        ",,,5,invalid,INVALID_ROW,has no 'a',",
+    ]
+
+
 def test_portals_say_whether_their_token_can_be_read(
     fleet_command: Command, tmp_path: Path
 ) -> None:
