@@ -49,6 +49,8 @@ _FIRST_WAIT: Final = 2.0  # seconds before a run that broke continues; doubles e
 _LONGEST_WAIT: Final = 300.0
 _MOST_DOUBLINGS: Final = 10
 _LONGEST_DAY: Final = timedelta(hours=25)  # when clocks are set back
+# Clocks differ: a run that continues just before HubSpot's midnight would sleep for another day.
+_AFTER_MIDNIGHT: Final = timedelta(minutes=1)
 
 
 @attrs.define(eq=False)
@@ -215,7 +217,8 @@ async def make_ending(
     reason = str(stopped) if stopped is not None else "its pairs were not all read"
     cause = getattr(stopped, "error", None) or stopped
     if isinstance(cause, DailyLimitError | DailyReserveError):
-        return RunEnding(RunState.SLEEPING, reason, due_at=await _end_of_day(client))
+        due_at = await _end_of_day(client) + _AFTER_MIDNIGHT
+        return RunEnding(RunState.SLEEPING, reason, due_at=due_at)
     # What may pass by itself.
     passing = RunStoppedError | JournalStorageError | SharedQuotaError | FleetError
     if cause is None or (isinstance(cause, passing) and not isinstance(cause, FailureLimitError)):

@@ -16,20 +16,15 @@ from aiohubassoc.models import Report
 pytestmark = pytest.mark.looptime(False)
 
 
-@pytest.mark.parametrize("resets_in", [timedelta(days=-1), timedelta(0), timedelta(days=3000)])
-@pytest.mark.parametrize("offset", [None, timedelta(hours=-7), timedelta(hours=14)])
-async def test_a_day_that_ends_at_no_time_ends_within_a_day(
-    resets_in: timedelta, offset: timedelta | None
-) -> None:
-    """With any time that the account reports, the run neither sleeps for years nor loops."""
-    now = datetime.now(UTC)
+async def _due_at(found: AccountCheck) -> datetime:
+    """Return when a run continues whose account has no calls left, and says this of itself."""
 
     class Account:
-        """A client of an account that says so."""
+        """A client of that account."""
 
         async def check(self, *_: str) -> AccountCheck:
             """Return what it says."""
-            return AccountCheck(items=(), utc_offset=offset, resets_at=now + resets_in)
+            return found
 
     client: Any = Account()
     report = Report()
@@ -37,7 +32,25 @@ async def test_a_day_that_ends_at_no_time_ends_within_a_day(
     ending = await make_ending(client, report, is_cancelled=False, retries=0)
     assert ending.state is RunState.SLEEPING
     assert ending.due_at is not None
-    assert now < ending.due_at <= datetime.now(UTC) + timedelta(days=1)
+    return ending.due_at
+
+
+@pytest.mark.parametrize("resets_in", [timedelta(days=-1), timedelta(0), timedelta(days=3000)])
+@pytest.mark.parametrize("offset", [None, timedelta(hours=-7), timedelta(hours=14)])
+async def test_a_day_that_ends_at_no_time_ends_within_a_day(
+    resets_in: timedelta, offset: timedelta | None
+) -> None:
+    """With any time that the account reports, the run neither sleeps for years nor loops."""
+    now = datetime.now(UTC)
+    due_at = await _due_at(AccountCheck(items=(), utc_offset=offset, resets_at=now + resets_in))
+    assert now < due_at <= datetime.now(UTC) + timedelta(days=1, minutes=1)
+
+
+async def test_a_run_continues_after_midnight_by_a_clock_that_is_fast() -> None:
+    """Just before it, the run would sleep for another day."""
+    midnight = datetime.now(UTC) + timedelta(hours=1)
+    due_at = await _due_at(AccountCheck(items=(), resets_at=midnight))
+    assert timedelta(seconds=30) < due_at - midnight < timedelta(minutes=5)
 
 
 async def test_a_database_that_is_away_fails_no_run() -> None:
