@@ -22,7 +22,12 @@ from aiohubassoc.fleet import RunState
 from aiohubassoc.html_report.contents import Contents, Outcomes, RunDescription
 from aiohubassoc.html_report.page import check_installed, render
 from aiohubassoc.journal.reader import Session
-from aiohubassoc.journal.report_reader import FailedPair, FailureGroup, RowWithoutPair
+from aiohubassoc.journal.report_reader import (
+    FailedPair,
+    FailureGroup,
+    RowWithoutPair,
+    join_cells,
+)
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
@@ -143,7 +148,7 @@ async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | N
         other_groups=0,
         statistics=statistics,
         rejected=[
-            RowWithoutPair(source, line, problem, ", ".join(map(str, cells)))
+            RowWithoutPair(source, line, problem, join_cells(cells))
             for source, line, problem, cells in rejected[:_MOST_REJECTED]
         ],
         verifications=[],

@@ -223,6 +223,9 @@ def test_rows_of_json_lines_keep_every_value(fleet_command: Command, tmp_path: P
         "3,4,x,,unprocessed,,,",
         ",,,5,invalid,INVALID_ROW,has no 'a',",
     ]
+    page = tmp_path / "run.html"
+    assert fleet_command("report", str(number["run"]), "-o", str(page)).code == 0
+    assert '{"lost": 5}' in Page(page.read_text("utf-8")).text
 
 
 def test_portals_say_whether_their_token_can_be_read(
