@@ -264,7 +264,10 @@ class Database:
             self._db.execute("update header set value = ? where name = 'indexed'", (str(last),))
 
     def close(self) -> None:
-        """Let others write. The last connection to close moves everything into one file."""
+        """Let others write. Everything is moved into one file, also if others have it open."""
+        with contextlib.suppress(sqlite3.Error):  # the disk is full: it stays in the log
+            self._db.execute("pragma busy_timeout = 0")
+            self._db.execute("pragma wal_checkpoint(truncate)")
         self._files.close()
 
 

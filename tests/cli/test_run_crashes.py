@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aiohubassoc import Journal, Status
-from aiohubassoc.journal.reader import Reader
+from aiohubassoc.journal.report_reader import ReportReader
 from aiohubassoc.simulator import FaultPlan, Latency
 from tests.cli.conftest import FAST, TYPES, sent_to, write_pairs
 from tests.cli.processes import COMMAND, PYTHON, kill_run, run, started, until, until_requests
@@ -212,7 +212,8 @@ def test_a_copy_of_somebody_else_without_its_log(
     start_portal()
     pairs, folder, copy = write_pairs(locked_up / "pairs.csv", 3), locked_up / "run", locked_up
     assert link(pairs, "--run", folder).code == 0
-    with Reader(folder):  # as long as one has it open, what is written stays in the log
+    with ReportReader(folder) as reader:  # while it reads, what is written stays in the log
+        reader.linked()
         assert link(write_pairs(pairs, 2), "--run", folder, "--force").code == 0
         for name in ("journal.db", "journal.db-wal"):
             shutil.copy(folder / name, copy)

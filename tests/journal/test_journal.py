@@ -413,6 +413,17 @@ async def test_what_a_killed_run_has_written_is_known(folder: Path) -> None:
     await following.close(Report(), complete=True)
 
 
+def test_a_run_that_ended_leaves_all_in_one_file(folder: Path, tmp_path: Path) -> None:
+    """Also while somebody has the folder open: to copy that file is enough."""
+    run(Journal(folder), _pairs(1))
+    with Reader(folder):
+        run(Journal(folder), _pairs(1, 2))
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    shutil.copy(folder / "journal.db", copy)
+    assert 2 == Journal(copy).counts()[Status.LINKED]
+
+
 # --- folders that cannot be used ---------------------------------------------------------------
 
 
