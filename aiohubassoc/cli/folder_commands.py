@@ -233,8 +233,8 @@ def export(
     if json_ and rows.output is None:
         raise OptionsError("--json is for --output: without it the rows are on standard output")
     rows.check()
+    check_folder_output(folder, rows.output)
     try:
-        check_folder_output(folder, rows.output)
         with run_folder.open_folder(folder) as reader:
             selected = _Selected(reader, rows.statuses())
             count = 0

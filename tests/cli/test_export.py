@@ -203,6 +203,22 @@ def test_only_csv_is_made_safe_for_spreadsheets(
     assert not (tmp_path / name).exists()
 
 
+def test_a_folder_that_may_not_be_looked_at(
+    command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named, and not the output."""
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(folder), "is_file", refuse)
+    result = command("export", folder)
+    assert (result.code, result.err) == (
+        5,
+        f"aiohubassoc: Cannot use {folder / 'journal.db'}: Permission denied\n",
+    )
+
+
 def test_rows_of_several_files(
     link: Command, command: Command, start_portal: StartPortal, tmp_path: Path, folder: Path
 ) -> None:
