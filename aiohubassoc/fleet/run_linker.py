@@ -64,6 +64,7 @@ class RunLinker:
     _observer: Observer | None
     _clock: Clock
     _drain_timeout: float
+    _trust_env: bool
     _streams: set[Any] = attrs.field(factory=set, init=False)
     _token_waits: set[Event] = attrs.field(factory=set, init=False)
     _is_stopped: bool = attrs.field(default=False, init=False)
@@ -97,6 +98,7 @@ class RunLinker:
             shared_quota=self._quotas.for_portal(portal.name),
             observer=observer if other is None else RunObservers(observer, other),
             clock=self._clock,
+            trust_env=self._trust_env,
         )
         limiter = client.batch_limiter if options["via"] == "batch" else client.limiter
         observer.find_quota = lambda: limiter.quota

@@ -28,6 +28,7 @@ from aiohubassoc.fleet import (
 from aiohubassoc.options import Quota
 from aiohubassoc.simulator import FaultPlan, PortalSettings, serve
 from tests.fleet.conftest import pgbouncer
+from tests.http.test_proxy import proxy_to
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -463,6 +464,23 @@ async def test_a_worker_that_is_stopped_before_it_works_does_not_begin(
     worker.stop()
     await worker.run()
     assert (await fleet.runs(run))[0].state is RunState.QUEUED
+
+
+async def test_a_worker_goes_through_the_proxy_of_the_environment(
+    fleet: Fleet,
+    database: str,
+    portals: dict[str, FleetPortal],
+    served: ServedPortal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If it is told to, as the command tells it."""
+    away = attrs.evolve(portals["acme"], base_url="http://hub.example", allow_http=True)
+    run = await submit(fleet, pairs(3))
+    async with proxy_to(served.base_url) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        async with working(database, {"acme": away}, trust_env=True):
+            assert (await until(fleet, run)).linked == 3
+    assert all(" http://hub.example/" in line for line in proxy.asked)
 
 
 async def test_a_worker_that_is_stopped_gives_its_runs_to_the_next(

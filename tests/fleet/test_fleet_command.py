@@ -16,6 +16,7 @@ import pytest
 
 from aiohubassoc.cli import fleet as cli_fleet
 from aiohubassoc.cli.app import run
+from aiohubassoc.errors import OptionsError
 from aiohubassoc.fleet import FleetRun, RunState
 from aiohubassoc.journal.known_pairs import SeenPairs
 from aiohubassoc.simulator import PortalSettings, portal_process
@@ -211,6 +212,21 @@ def test_a_row_without_a_pair_stores_nothing_unless_it_is_skipped(
     number = fleet_command.json("submit", "acme", str(source), *TYPES, "--skip-invalid")["run"]
     assert (fleet_command.state(number)["total"], fleet_command.state(number)["rejected"]) == (1, 1)
     assert "x,4,invalid" in fleet_command("export", str(number), "--failed").out
+
+
+def test_the_worker_uses_the_proxy_of_the_environment(
+    fleet_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As other commands do."""
+    given: dict[str, object] = {}
+
+    def refuse(*_: object, **options: object) -> NoReturn:
+        given.update(options)
+        raise OptionsError("not now")
+
+    monkeypatch.setattr(cli_fleet, "FleetWorker", refuse)
+    assert fleet_command("worker").code == 2
+    assert given["trust_env"] is True
 
 
 def test_a_full_disk_stores_nothing(
