@@ -21,6 +21,7 @@ from aiohubassoc.errors import (
     DailyReserveError,
     FleetError,
     JournalStorageError,
+    MigratingError,
     OptionsError,
     RunStoppedError,
     SharedQuotaError,
@@ -221,12 +222,16 @@ async def make_ending(
     if isinstance(cause, DailyLimitError | DailyReserveError):
         due_at = await _end_of_day(client) + _AFTER_MIDNIGHT
         return RunEnding(RunState.SLEEPING, reason, due_at=due_at)
+    if isinstance(cause, MigratingError):
+        wait = min(cause.retry_after or _LONGEST_WAIT, _LONGEST_DAY.total_seconds())
+        return RunEnding(RunState.SLEEPING, reason, wait=wait)
     # What may pass by itself.
     passing = RunStoppedError | JournalStorageError | SharedQuotaError | FleetError
     if cause is None or (isinstance(cause, passing) and not isinstance(cause, FailureLimitError)):
-        if report.total == report.unprocessed:
-            return continue_later(reason, retries + 1)
-        return RunEnding(RunState.QUEUED, reason)
+        is_stuck = report.total == report.unprocessed
+        return (
+            continue_later(reason, retries + 1) if is_stuck else RunEnding(RunState.QUEUED, reason)
+        )
     return RunEnding(RunState.FAILED, reason)
 
 

@@ -32,7 +32,7 @@ class RunState(StrEnum):
     RUNNING = "running"
     """A worker has it."""
     SLEEPING = "sleeping"
-    """The portal's daily limit is used up: it continues when the day ends."""
+    """The daily limit is used up, or HubSpot moves the account: it continues after that."""
     DONE = "done"
     """Every pair has its outcome."""
     FAILED = "failed"

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from aiohubassoc import DailyReserveError, SharedQuotaError
+from aiohubassoc import DailyReserveError, MigratingError, SharedQuotaError
 from aiohubassoc.account import AccountCheck
 from aiohubassoc.fleet.run_linker import make_ending
 from aiohubassoc.fleet.runs import RunState
@@ -51,6 +51,17 @@ async def test_a_run_continues_after_midnight_by_a_clock_that_is_fast() -> None:
     midnight = datetime.now(UTC) + timedelta(hours=1)
     due_at = await _due_at(AccountCheck(items=(), resets_at=midnight))
     assert timedelta(seconds=30) < due_at - midnight < timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(("asked", "wait"), [(3600.0, 3600.0), (None, 300.0), (1e9, 90_000.0)])
+async def test_a_run_sleeps_while_hubspot_moves_the_account(
+    asked: float | None, wait: float
+) -> None:
+    """For as long as HubSpot says, and no longer than a day."""
+    report, client = Report(), cast("Any", None)
+    report.stopped = MigratingError(477, None, "migrating", None, retry_after=asked)
+    ending = await make_ending(client, report, is_cancelled=False, retries=0)
+    assert (ending.state, ending.due_at, ending.wait) == (RunState.SLEEPING, None, wait)
 
 
 async def test_a_database_that_is_away_fails_no_run() -> None:

@@ -665,6 +665,21 @@ async def test_the_daily_limit_puts_a_run_to_sleep_until_midnight(
     assert asleep.unprocessed == 30
 
 
+async def test_a_run_sleeps_while_hubspot_moves_the_account(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """It continues by itself once the time has come that HubSpot names."""
+    faults = FaultPlan(migrating_477=1.0, migrating_retry_after=3600)
+    async with serve(PortalSettings(faults=faults)) as portal:
+        moving = attrs.evolve(portals["acme"], base_url=portal.base_url)
+        run = await submit(fleet, pairs(5))
+        async with working(database, {"acme": moving}):
+            asleep = await until(fleet, run, RunState.SLEEPING)
+    assert asleep.due_at is not None
+    assert timedelta(minutes=50) < asleep.due_at - datetime.now(UTC) <= timedelta(hours=1)
+    assert asleep.unprocessed == 5
+
+
 async def test_a_run_that_ended_can_go_on_with_what_is_left_of_it(
     fleet: Fleet, database: str, portals: dict[str, FleetPortal]
 ) -> None:
