@@ -20,6 +20,7 @@ from aiohubassoc.errors import (
     DailyLimitError,
     DailyReserveError,
     FleetError,
+    GatewayError,
     JournalStorageError,
     MigratingError,
     OptionsError,
@@ -225,8 +226,8 @@ async def make_ending(
     if isinstance(cause, MigratingError):
         wait = min(cause.retry_after or _LONGEST_WAIT, _LONGEST_DAY.total_seconds())
         return RunEnding(RunState.SLEEPING, reason, wait=wait)
-    # What may pass by itself.
-    passing = RunStoppedError | JournalStorageError | SharedQuotaError | FleetError
+    # What may pass by itself; the last of them is not of HubSpot.
+    passing = RunStoppedError | JournalStorageError | SharedQuotaError | FleetError | GatewayError
     if cause is None or (isinstance(cause, passing) and not isinstance(cause, FailureLimitError)):
         is_stuck = report.total == report.unprocessed
         return (

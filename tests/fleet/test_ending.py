@@ -7,7 +7,13 @@ from typing import Any, cast
 
 import pytest
 
-from aiohubassoc import DailyReserveError, MigratingError, SharedQuotaError
+from aiohubassoc import (
+    AioHubAssocError,
+    DailyReserveError,
+    GatewayError,
+    MigratingError,
+    SharedQuotaError,
+)
 from aiohubassoc.account import AccountCheck
 from aiohubassoc.fleet.run_linker import make_ending
 from aiohubassoc.fleet.runs import RunState
@@ -64,9 +70,14 @@ async def test_a_run_sleeps_while_hubspot_moves_the_account(
     assert (ending.state, ending.due_at, ending.wait) == (RunState.SLEEPING, None, wait)
 
 
-async def test_a_database_that_is_away_fails_no_run() -> None:
-    """Also where it is missed first for the quota."""
+@pytest.mark.parametrize(
+    "stopped",
+    [SharedQuotaError("the server does not respond"), GatewayError(407, None, "blocked", None)],
+    ids=["database", "proxy"],
+)
+async def test_what_is_not_hubspots_refusal_fails_no_run(stopped: AioHubAssocError) -> None:
+    """A proxy that is broken for a minute would fail the runs of all portals."""
     report, client = Report(), cast("Any", None)
-    report.stopped = SharedQuotaError("the server does not respond")
+    report.stopped = stopped
     ending = await make_ending(client, report, is_cancelled=False, retries=0)
     assert ending.state is RunState.QUEUED
