@@ -119,7 +119,8 @@ class Database:
             self.index()  # what the last session did not come to
             self._files = stack.pop_all()
         self._folder = folder
-        self._identity = identify(folder)
+        self._path = folder.absolute()  # wherever the process goes
+        self._identity = identify(self._path)
 
     def header(self) -> dict[str, Any]:
         """Return what is kept about the job."""
@@ -227,7 +228,7 @@ class Database:
         else:
             with _transaction(self._db):
                 self._write_parts(group)
-        if identify(self._folder) != self._identity:  # SQLite writes on without a word
+        if identify(self._path) != self._identity:  # SQLite writes on without a word
             raise JournalStorageError(
                 f"the run folder {self._folder}: {DATABASE} was removed or replaced during the run"
             )

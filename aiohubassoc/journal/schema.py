@@ -163,10 +163,9 @@ def identify(folder: Path) -> tuple[int, int] | None:
 
 def open_for_writing(folder: Path) -> sqlite3.Connection:
     """Open the database, made or brought up to date if need be; for any one thread at a time."""
-    create_private(folder / DATABASE)
-    db = sqlite3.connect(
-        folder / DATABASE, isolation_level=None, check_same_thread=False, timeout=5.0
-    )
+    path = (folder / DATABASE).absolute()  # else "file:" would begin a URI
+    create_private(path)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
     try:
         _check(db, folder)
         db.execute("pragma journal_mode = wal")
@@ -231,11 +230,10 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        create_private(folder / LOCK)
+        path = (folder / LOCK).absolute()  # as above
+        create_private(path)
         # `is_in_use` may be asking just now.
-        self._db = sqlite3.connect(
-            folder / LOCK, isolation_level=None, check_same_thread=False, timeout=0.5
-        )
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
         try:
             self._db.execute("begin exclusive")
         except sqlite3.OperationalError as error:

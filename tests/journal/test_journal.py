@@ -413,6 +413,22 @@ async def test_what_a_killed_run_has_written_is_known(folder: Path) -> None:
     await following.close(Report(), complete=True)
 
 
+@pytest.mark.parametrize("name", ["run", "file:run", ":memory:", "run?mode=memory"])
+def test_a_process_may_go_elsewhere(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a relative folder may be called anything."""
+    monkeypatch.chdir(tmp_path)
+
+    def pairs() -> Iterator[Pair]:
+        yield pair(1)
+        monkeypatch.chdir("/")
+        yield pair(2)
+
+    assert 2 == run(Journal(name), pairs()).report.linked
+    assert 2 == Journal(tmp_path / name).counts()[Status.LINKED]
+
+
 def test_a_run_that_ended_leaves_all_in_one_file(folder: Path, tmp_path: Path) -> None:
     """Also while somebody has the folder open: to copy that file is enough."""
     run(Journal(folder), _pairs(1))
