@@ -7,7 +7,9 @@ import os
 import shutil
 import sqlite3
 import stat
+from contextlib import closing
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -36,7 +38,6 @@ from tests.journal.conftest import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 REFUSED = error(400, category="VALIDATION_ERROR", correlationId="c-1")
 DAILY = error(429, policyName="DAILY")
@@ -464,6 +465,18 @@ def test_a_newer_schema_is_refused(folder: Path) -> None:
     for use in (lambda: Journal(folder).counts(), lambda: run(Journal(folder), _pairs(2))):
         with pytest.raises(JournalVersionError, match=r"newer aiohubassoc.*update aiohubassoc"):
             use()
+
+
+def test_the_page_names_the_schema_and_each_of_its_tables(folder: Path) -> None:
+    """Also those that another version added."""
+    root = Path(__file__).parents[2]
+    page = (root / "docs/reference/journal.md").read_text(encoding="utf-8")
+    run(Journal(folder), _pairs(1))
+    with closing(sqlite3.connect(folder / "journal.db")) as db:
+        (version,) = db.execute("pragma user_version").fetchone()
+        tables = db.execute("select name from sqlite_schema where type = 'table'").fetchall()
+    assert f"(`pragma user_version`, now {version})" in page
+    assert all(f"`{name}`" in page for (name,) in tables)
 
 
 def test_somebody_elses_database_is_left_alone(folder: Path) -> None:
