@@ -125,7 +125,9 @@ async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | N
 
     sessions, is_done = [], run.state is RunState.DONE
     if (began := run.started_at) is not None:
-        sessions = [Session(1, 0, __version__, began, run.ended_at, False, is_done, run.reason)]
+        why = "It waits for a worker" if run.state is RunState.QUEUED else None
+        why = run.reason or why
+        sessions = [Session(1, 0, __version__, began, run.ended_at, False, is_done, why)]
     failures = [
         FailureGroup(status, category, count, tuple(map(_to_example, rows)))
         for status, category, count, rows in groups

@@ -25,6 +25,7 @@ from aiohubassoc.fleet import (
     SubmittedInput,
     recorder,
 )
+from aiohubassoc.html_report.page import render
 from aiohubassoc.options import Quota
 from aiohubassoc.simulator import FaultPlan, PortalSettings, serve
 from tests.fleet.conftest import pgbouncer
@@ -663,6 +664,9 @@ async def test_the_daily_limit_puts_a_run_to_sleep_until_midnight(
     assert timedelta(0) < asleep.due_at - datetime.now(UTC) <= timedelta(days=1)
     assert asleep.linked == 20
     assert asleep.unprocessed == 30
+    page = render(await read_fleet_contents(fleet, run, None))
+    assert "The last run stopped early" in page
+    assert "killed" not in page
 
 
 async def test_a_run_sleeps_while_hubspot_moves_the_account(
@@ -697,6 +701,9 @@ async def test_a_run_that_ended_can_go_on_with_what_is_left_of_it(
         await fleet.resume(run, retry_failed=True)
         again = await until(fleet, run)
     assert (again.state, again.linked, again.failed) == (RunState.DONE, 20, 1)
+    await fleet.resume(run, retry_failed=True)
+    page = render(await read_fleet_contents(fleet, run, None))
+    assert ("It waits for a worker" in page, "killed" in page) == (True, False)
     with pytest.raises(OptionsError, match="no run 99"):
         await fleet.resume(99)
 
