@@ -107,6 +107,7 @@ _MEANINGS: Final = (
     ("no such table", _DAMAGED),
     ("no such column", _DAMAGED),
     ("Could not decode", _DAMAGED),
+    ("is locked", "a program has locked it, or its file system has no locks: use a local disk"),
     ("disk I/O error", "it cannot be read or written (disk I/O error)"),
 )
 # What reading a value raises if it is of another type, out of range or not the JSON it should be.
