@@ -68,8 +68,10 @@ class BatchPacer(Pacer):
         if self._given is None:
             return
         self.limit = min(self.limit, self._given.limit)
-        if self._buckets[0].quota.window != self._given.window:
-            self._buckets = (self._buckets[0].copy_for(self._given),)
+        others = self._buckets[0]
+        if others.quota.window != self._given.window:
+            self._buckets = (others.copy_for(self._given),)
+            self._buckets[0].memory = max(others.memory, self._given.window)
 
     def wait(self, now: float) -> float:
         self._rise(now)

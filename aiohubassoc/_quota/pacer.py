@@ -326,6 +326,8 @@ class Pacer:
     def apply_options(self) -> None:
         """Keep the quotas of this pacer's options, after the state of another was loaded."""
         if self._own_quotas != [bucket.quota for bucket in self._buckets]:
+            # Calls are remembered for the longer of both windows: the other's pacer goes on.
+            self._adaptive.adopt(self._buckets[-1].quota)
             self._keep_own_quotas()
 
     @property

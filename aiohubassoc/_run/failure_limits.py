@@ -122,6 +122,10 @@ def _contains(text: str, word: str) -> bool:
     return False
 
 
+class FailureLimitError(RunStoppedError):
+    """As many pairs failed as may: to continue would not heed that."""
+
+
 class FailureLimits:
     """Decides when a run stops because pairs failed, or were refused alike. None: never."""
 
@@ -156,7 +160,7 @@ class FailureLimits:
         if status is not _LINKED and self._most is not None:
             self._count += 1
             if self._count >= self._most:
-                return RunStoppedError(f"{plural(self._count, 'pair')} failed")
+                return FailureLimitError(f"{plural(self._count, 'pair')} failed")
         if is_refusal and status is Status.FAILED and outcome.error is not None:
             error = self.streak.refused(outcome.pair, outcome.error)
             is_new = self.streak.length == 1

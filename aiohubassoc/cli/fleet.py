@@ -129,7 +129,7 @@ def worker(
     url, known, options = database.url(), portals.load(), attrs.asdict(work)
     listen = not options.pop("no_listen")
     try:
-        fleet_worker = FleetWorker(url, known, listen=listen, **options)
+        fleet_worker = FleetWorker(url, known, listen=listen, trust_env=True, **options)
     except OptionsError as error:
         names = rf"\b({'|'.join(options)})\b"
         text = re.sub(names, lambda name: f"--{option_name(name[0])}", str(error))

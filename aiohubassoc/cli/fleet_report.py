@@ -22,7 +22,12 @@ from aiohubassoc.fleet import RunState
 from aiohubassoc.html_report.contents import Contents, Outcomes, RunDescription
 from aiohubassoc.html_report.page import check_installed, render
 from aiohubassoc.journal.reader import Session
-from aiohubassoc.journal.report_reader import FailedPair, FailureGroup, RowWithoutPair
+from aiohubassoc.journal.report_reader import (
+    FailedPair,
+    FailureGroup,
+    RowWithoutPair,
+    join_cells,
+)
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
@@ -120,7 +125,9 @@ async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | N
 
     sessions, is_done = [], run.state is RunState.DONE
     if (began := run.started_at) is not None:
-        sessions = [Session(1, 0, __version__, began, run.ended_at, False, is_done, run.reason)]
+        why = "It waits for a worker" if run.state is RunState.QUEUED else None
+        why = run.reason or why
+        sessions = [Session(1, 0, __version__, began, run.ended_at, False, is_done, why)]
     failures = [
         FailureGroup(status, category, count, tuple(map(_to_example, rows)))
         for status, category, count, rows in groups
@@ -143,7 +150,7 @@ async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | N
         other_groups=0,
         statistics=statistics,
         rejected=[
-            RowWithoutPair(source, line, problem, ", ".join(map(str, cells)))
+            RowWithoutPair(source, line, problem, join_cells(cells))
             for source, line, problem, cells in rejected[:_MOST_REJECTED]
         ],
         verifications=[],

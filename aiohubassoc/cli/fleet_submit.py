@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -13,7 +14,7 @@ from aiohubassoc.cli.options import Files, Flag, Flat, InputOptions, check_input
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.row_source import RowSource
 from aiohubassoc.cli.run_folder import get_record
-from aiohubassoc.cli.terminal import print_result, stdout
+from aiohubassoc.cli.terminal import StorageError, print_result, stdout
 from aiohubassoc.errors import InputError, OptionsError, plural
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
@@ -112,7 +113,10 @@ def submit(
             )
         return run, (await fleet.runs(run))[0].total
 
-    run, total = database.use(work)
+    try:
+        run, total = database.use(work)
+    except (OSError, sqlite3.Error) as error:
+        raise StorageError(f"the temporary file of duplicates: {error}") from None
     if json_:
         print_result({"run": run})
     else:

@@ -23,6 +23,7 @@ from aiohubassoc.files.results import (
     result_writer,
     results_format,
 )
+from aiohubassoc.journal.report_reader import ReportReader
 from aiohubassoc.journal.schema import is_in_use
 from aiohubassoc.models import Status
 
@@ -233,9 +234,9 @@ def export(
     if json_ and rows.output is None:
         raise OptionsError("--json is for --output: without it the rows are on standard output")
     rows.check()
+    check_folder_output(folder, rows.output)
     try:
-        check_folder_output(folder, rows.output)
-        with run_folder.open_folder(folder) as reader:
+        with run_folder.open_folder(folder, ReportReader) as reader:
             selected = _Selected(reader, rows.statuses())
             count = 0
             with rows.open(selected.header()) as write:

@@ -230,15 +230,15 @@ def check_folder(folder: str) -> None:
                 )
 
 
-def open_folder(folder: str) -> Reader:
-    """Return a run folder, open for reading; or OptionsError, JournalError."""
+def open_folder(folder: str, kind: type[Reader] = Reader) -> Reader:
+    """Return a *kind* of reader of a run folder, which is open; or OptionsError, JournalError."""
     if not Journal(folder).is_there:
         inside = ", ".join(
             f"{file.parent}" for file in sorted(Path(folder).glob(f"*/{DATABASE}"))[-3:]
         )
         hint = f". Run folders in it: {inside}" if inside else ""
         raise OptionsError(f"{folder} is not a run folder: it has no {DATABASE}{hint}")
-    return Reader(folder)
+    return kind(folder)
 
 
 def get_record(pair: Pair) -> Record:

@@ -183,35 +183,39 @@ async def store_run(
         db,
         "insert into aiohubassoc_runs (portal, state, priority, due_at, options, columns,"
         " sources, total, skipped, rejected)"
-        " values (%s, 'queued', %s, %s, %s, %s, %s, 0, 0, 0) returning id",
-        (
-            portal,
-            priority,
-            start_at,
-            Jsonb(attrs.asdict(options)),
-            json.dumps(about.columns),
-            json.dumps(about.sources),
-        ),
+        " values (%s, 'queued', %s, %s, %s, '[]', %s, 0, 0, 0) returning id",
+        (portal, priority, start_at, Jsonb(attrs.asdict(options)), json.dumps(about.sources)),
     )
+    columns = dict.fromkeys(about.columns)
     try:
-        total, skipped = await _copy_pairs(db, run, source, about)
+        total, skipped = await _copy_pairs(db, run, source, about, columns)
     finally:
         await source.close()
     statement = "copy aiohubassoc_rejected_rows (run, source, line, problem, cells) from stdin"
     async with db.cursor() as cursor, cursor.copy(statement) as copy:
         for number, line, problem, cells in about.rejected:
             await copy.write_row((run, number, line, to_text(problem), json.dumps(cells)))
+            _add_names(columns, cells)
     await db.execute(
-        "update aiohubassoc_runs set total = %s, skipped = %s, rejected = %s where id = %s",
-        (total, skipped, len(about.rejected), run),
+        "update aiohubassoc_runs set columns = %s, total = %s, skipped = %s, rejected = %s"
+        " where id = %s",
+        (json.dumps([*columns]), total, skipped, len(about.rejected), run),
     )
     return int(run)
 
 
 async def _copy_pairs(
-    db: psycopg.AsyncConnection, run: int, source: Source, about: SubmittedInput
+    db: psycopg.AsyncConnection,
+    run: int,
+    source: Source,
+    about: SubmittedInput,
+    columns: dict[str, None],
 ) -> tuple[int, int]:
-    """Return how many pairs were stored, and how many of them repeat an earlier one."""
+    """
+    Return how many pairs were stored, and how many of them repeat an earlier one.
+
+    *columns* gets those of the rows, too.
+    """
     total = skipped = 0
     statement = f"copy aiohubassoc_pairs ({_PAIR_COLUMNS}) from stdin"
     async with db.cursor() as cursor, cursor.copy(statement) as copy:
@@ -229,6 +233,7 @@ async def _copy_pairs(
                         skip = (NUMBERS[Status.SKIPPED], DUPLICATE, to_text(message))
                         skipped += 1
                     cells = None if about.cells is None else about.cells(pair)
+                    _add_names(columns, cells)
                     kept = (
                         None if cells in (None, [pair.from_id, pair.to_id]) else json.dumps(cells)
                     )
@@ -236,3 +241,8 @@ async def _copy_pairs(
                     await copy.write_row((run, index, *ends, *place, kept, *skip))
                 total += len(items)
     return total, skipped
+
+
+def _add_names(columns: dict[str, None], cells: object) -> None:
+    if isinstance(cells, dict):  # of JSON Lines: each row may have names of its own
+        columns |= dict.fromkeys(cells)

@@ -14,14 +14,18 @@ import attrs
 
 from aiohubassoc._http.clock import Clock
 from aiohubassoc._http.events import METHODS
+from aiohubassoc._run.failure_limits import FailureLimitError
 from aiohubassoc.errors import (
     AioHubAssocError,
     DailyLimitError,
     DailyReserveError,
     FleetError,
+    GatewayError,
     JournalStorageError,
+    MigratingError,
     OptionsError,
     RunStoppedError,
+    SharedQuotaError,
 )
 from aiohubassoc.fleet.ownership import OwnedRuns
 from aiohubassoc.fleet.portals import FleetPortal, FleetQuotas
@@ -47,6 +51,8 @@ _FIRST_WAIT: Final = 2.0  # seconds before a run that broke continues; doubles e
 _LONGEST_WAIT: Final = 300.0
 _MOST_DOUBLINGS: Final = 10
 _LONGEST_DAY: Final = timedelta(hours=25)  # when clocks are set back
+# Clocks differ: a run that continues just before HubSpot's midnight would sleep for another day.
+_AFTER_MIDNIGHT: Final = timedelta(minutes=1)
 
 
 @attrs.define(eq=False)
@@ -60,6 +66,7 @@ class RunLinker:
     _observer: Observer | None
     _clock: Clock
     _drain_timeout: float
+    _trust_env: bool
     _streams: set[Any] = attrs.field(factory=set, init=False)
     _token_waits: set[Event] = attrs.field(factory=set, init=False)
     _is_stopped: bool = attrs.field(default=False, init=False)
@@ -93,6 +100,7 @@ class RunLinker:
             shared_quota=self._quotas.for_portal(portal.name),
             observer=observer if other is None else RunObservers(observer, other),
             clock=self._clock,
+            trust_env=self._trust_env,
         )
         limiter = client.batch_limiter if options["via"] == "batch" else client.limiter
         observer.find_quota = lambda: limiter.quota
@@ -213,12 +221,18 @@ async def make_ending(
     reason = str(stopped) if stopped is not None else "its pairs were not all read"
     cause = getattr(stopped, "error", None) or stopped
     if isinstance(cause, DailyLimitError | DailyReserveError):
-        return RunEnding(RunState.SLEEPING, reason, due_at=await _end_of_day(client))
-    # What may pass by itself.
-    if cause is None or isinstance(cause, RunStoppedError | JournalStorageError | FleetError):
-        if report.total == report.unprocessed:
-            return continue_later(reason, retries + 1)
-        return RunEnding(RunState.QUEUED, reason)
+        due_at = await _end_of_day(client) + _AFTER_MIDNIGHT
+        return RunEnding(RunState.SLEEPING, reason, due_at=due_at)
+    if isinstance(cause, MigratingError):
+        wait = min(cause.retry_after or _LONGEST_WAIT, _LONGEST_DAY.total_seconds())
+        return RunEnding(RunState.SLEEPING, reason, wait=wait)
+    # What may pass by itself; the last of them is not of HubSpot.
+    passing = RunStoppedError | JournalStorageError | SharedQuotaError | FleetError | GatewayError
+    if cause is None or (isinstance(cause, passing) and not isinstance(cause, FailureLimitError)):
+        is_stuck = report.total == report.unprocessed
+        return (
+            continue_later(reason, retries + 1) if is_stuck else RunEnding(RunState.QUEUED, reason)
+        )
     return RunEnding(RunState.FAILED, reason)
 
 

@@ -32,11 +32,11 @@ class RunState(StrEnum):
     RUNNING = "running"
     """A worker has it."""
     SLEEPING = "sleeping"
-    """The portal's daily limit is used up: it continues when the day ends."""
+    """The daily limit is used up, or HubSpot moves the account: it continues after that."""
     DONE = "done"
     """Every pair has its outcome."""
     FAILED = "failed"
-    """HubSpot refused the whole run, such as its token; ``reason`` says why."""
+    """HubSpot refused the whole run, such as its token, or too many pairs: see ``reason``."""
     CANCELLED = "cancelled"
     """It was cancelled; what was done until then is kept."""
 
@@ -134,7 +134,7 @@ class SubmittedInput:
     What is kept of the input of a run besides its pairs.
 
     Attributes:
-        columns: Its columns; empty for pairs of a program.
+        columns: Its columns, to which the names of rows are added; empty for pairs of a program.
         sources: What its files are called.
         cells: Returns the row of a pair; None: none is kept.
         place: Returns the file, from 0, and the line of a pair; None: its index counts.

@@ -114,6 +114,7 @@ class Fleet:
         Raises:
             OptionsError: an argument that cannot work.
             PairError: an item that cannot be sent.
+            OSError, sqlite3.Error: the temporary file that finds duplicates cannot be written.
         """
         if to_text(portal) != portal:
             raise OptionsError(f"a portal cannot be called {portal!r}")

@@ -53,6 +53,7 @@ class FleetWorker:
         drain_timeout: Seconds that calls in flight may take to end when it is stopped.
         listen: Whether to be notified by the database; False behind a PgBouncer that pools
             transactions.
+        trust_env: Whether to use the proxy that the environment names; as for `AssociationClient`.
         observer: What every run reports to; None: nothing. See `Observer`.
         clock: For tests. None: the running event loop's.
 
@@ -71,6 +72,7 @@ class FleetWorker:
         poll: float = 1.0,
         drain_timeout: float = 5.0,
         listen: bool = True,
+        trust_env: bool = False,
         observer: Observer | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -115,6 +117,7 @@ class FleetWorker:
             observer=observer,
             clock=self._clock,
             drain_timeout=drain_timeout,
+            trust_env=trust_env,
         )
         self._stopping = asyncio.Event()
 

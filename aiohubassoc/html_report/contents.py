@@ -155,9 +155,9 @@ class Contents:
 
     @property
     def is_killed(self) -> bool:
-        """Whether the last run was killed, or could not write its end."""
+        """Whether the last run was killed, or could not write how it ended."""
         is_open = bool(self.sessions) and self.sessions[-1].ended_at is None
-        return is_open and self.state != "running"
+        return is_open and self.stopped is None and self.state != "running"
 
 
 def read_contents(

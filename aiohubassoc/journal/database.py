@@ -119,7 +119,8 @@ class Database:
             self.index()  # what the last session did not come to
             self._files = stack.pop_all()
         self._folder = folder
-        self._identity = identify(folder)
+        self._path = folder.absolute()  # wherever the process goes
+        self._identity = identify(self._path)
 
     def header(self) -> dict[str, Any]:
         """Return what is kept about the job."""
@@ -155,7 +156,7 @@ class Database:
         Keep *header*, which is about the job, and return the number of a new session.
 
         *is_of_folder*: it takes its pairs from the folder itself. *is_of_other_input*: its input is
-        not that of the last one, whose rejected rows count no more.
+        not that of the last one, of which rows and items without a pair count no more.
         """
         with _transaction(self._db):
             self._db.executemany(
@@ -170,6 +171,12 @@ class Database:
             ).lastrowid
             if is_of_other_input:
                 self._db.execute("delete from unusable")
+                self._db.execute("delete from pairs where status = 5")
+                # The last rows may be among them, whose numbers are given out again.
+                self._db.execute(
+                    "update header set value = (select coalesce(max(id), 0) from pairs)"
+                    " where name = 'indexed'"
+                )
                 self._db.execute(
                     "insert or replace into header values (?, ?)", (INPUT_SINCE, json.dumps(number))
                 )
@@ -221,7 +228,7 @@ class Database:
         else:
             with _transaction(self._db):
                 self._write_parts(group)
-        if identify(self._folder) != self._identity:  # SQLite writes on without a word
+        if identify(self._path) != self._identity:  # SQLite writes on without a word
             raise JournalStorageError(
                 f"the run folder {self._folder}: {DATABASE} was removed or replaced during the run"
             )
@@ -258,7 +265,10 @@ class Database:
             self._db.execute("update header set value = ? where name = 'indexed'", (str(last),))
 
     def close(self) -> None:
-        """Let others write. The last connection to close moves everything into one file."""
+        """Let others write. Everything is moved into one file, also if others have it open."""
+        with contextlib.suppress(sqlite3.Error):  # the disk is full: it stays in the log
+            self._db.execute("pragma busy_timeout = 0")
+            self._db.execute("pragma wal_checkpoint(truncate)")
         self._files.close()
 
 

@@ -13,7 +13,13 @@ from aiohubassoc.journal.collector import StatisticsObserver
 from aiohubassoc.journal.database import Database
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.journal.row_codec import ByIndex, Places
-from aiohubassoc.journal.schema import DATABASE, is_in_use, make_in_use_error, storage_errors
+from aiohubassoc.journal.schema import (
+    DATABASE,
+    NotBegunError,
+    is_in_use,
+    make_in_use_error,
+    storage_errors,
+)
 from aiohubassoc.journal.writer import InputNotes, JournalWriter, compare_jobs
 
 if TYPE_CHECKING:
@@ -100,8 +106,11 @@ class Journal:
         """
         if not self.is_there:
             return
-        with Reader(self.folder) as reader:
-            header = reader.header()
+        try:
+            with Reader(self.folder) as reader:
+                header = reader.header()
+        except NotBegunError:
+            return
         if is_in_use(self.folder):
             raise make_in_use_error(self.folder)
         had = header.get("job")

@@ -135,13 +135,6 @@ class KnownPairs:
         recent = self._recent
         self._recent = {key: recent[key] for key in self._on_their_way.values()}
 
-    def row_of_bad(self, place: Place) -> int | None:
-        """Return the row of an item that failed its checks in an earlier run; None: it has none."""
-        row = self._db.execute(
-            "select id from pairs where status = 5 and place = ?", (place,)
-        ).fetchone()
-        return None if row is None else int(row[0])
-
     def close(self) -> None:
         self._db.close()
 

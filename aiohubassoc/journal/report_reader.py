@@ -128,7 +128,7 @@ class ReportReader(Reader):
     def rejected_rows(self, most: int) -> list[RowWithoutPair]:
         """Return the first *most* rows of the input that hold no pair."""
         return [
-            RowWithoutPair(source, line, problem, _join(cells))
+            RowWithoutPair(source, line, problem, join_cells(cells))
             for source, line, problem, cells in islice(self.rejected(), most)
         ]
 
@@ -152,6 +152,6 @@ class ReportReader(Reader):
         )
 
 
-def _join(cells: object) -> str:
+def join_cells(cells: object) -> str:
     """Return the cells of a row in one line."""
     return ", ".join(map(str, cells)) if isinstance(cells, list) else json.dumps(cells)

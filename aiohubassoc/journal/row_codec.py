@@ -111,11 +111,6 @@ def are_usual(outcomes: Sequence[Outcome]) -> bool:
     )
 
 
-def is_bad(outcome: Outcome) -> bool:
-    """Return whether it is of an item that failed its checks, and holds anything."""
-    return isinstance(outcome.error, PairError)
-
-
 def writable(value: object) -> str:
     """Return *value* as text without lone surrogates, which no database takes."""
     return str(value).encode("utf-8", "backslashreplace").decode()
@@ -126,7 +121,7 @@ def to_values(outcome: Outcome) -> tuple[int, int, bool, _TextOrNone, _TextOrNon
     # Skipped as it was linked already: so it is linked, and needs no call next time either.
     status = Status.LINKED if outcome.status is Status.SKIPPED else outcome.status
     return (
-        BAD if is_bad(outcome) else NUMBERS[status],
+        BAD if isinstance(outcome.error, PairError) else NUMBERS[status],
         outcome.attempts,
         outcome.maybe_applied,
         outcome.category,

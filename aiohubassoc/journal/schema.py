@@ -107,10 +107,15 @@ _MEANINGS: Final = (
     ("no such table", _DAMAGED),
     ("no such column", _DAMAGED),
     ("Could not decode", _DAMAGED),
+    ("is locked", "a program has locked it, or its file system has no locks: use a local disk"),
     ("disk I/O error", "it cannot be read or written (disk I/O error)"),
 )
 # What reading a value raises if it is of another type, out of range or not the JSON it should be.
 NOT_OURS: Final = (ValueError, TypeError, LookupError, OverflowError, AttributeError)
+
+
+class NotBegunError(JournalStorageError):
+    """The first run was killed, or its disk was full, before it wrote anything: another may."""
 
 
 def to_storage_error(folder: Path, error: Exception) -> JournalStorageError:
@@ -159,10 +164,9 @@ def identify(folder: Path) -> tuple[int, int] | None:
 
 def open_for_writing(folder: Path) -> sqlite3.Connection:
     """Open the database, made or brought up to date if need be; for any one thread at a time."""
-    create_private(folder / DATABASE)
-    db = sqlite3.connect(
-        folder / DATABASE, isolation_level=None, check_same_thread=False, timeout=5.0
-    )
+    path = (folder / DATABASE).absolute()  # else "file:" would begin a URI
+    create_private(path)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
     try:
         _check(db, folder)
         db.execute("pragma journal_mode = wal")
@@ -201,7 +205,8 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
             _check_begun(db, folder)
         except sqlite3.OperationalError:
             db.close()
-            if mode != "mode=ro":
+            # Without the log of a run that was killed, its last outcomes would be missing.
+            if mode != "mode=ro" or _has_log(path):
                 raise
         except BaseException:
             db.close()
@@ -209,6 +214,11 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
         else:
             return db
     raise AssertionError  # pragma: no cover -- the second mode returns or raises
+
+
+def _has_log(path: Path) -> bool:
+    log = path.resolve().with_name(f"{path.resolve().name}-wal")
+    return log.is_file() and log.stat().st_size > 0
 
 
 class FolderLock:
@@ -221,11 +231,10 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        create_private(folder / LOCK)
+        path = (folder / LOCK).absolute()  # as above
+        create_private(path)
         # `is_in_use` may be asking just now.
-        self._db = sqlite3.connect(
-            folder / LOCK, isolation_level=None, check_same_thread=False, timeout=0.5
-        )
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
         try:
             self._db.execute("begin exclusive")
         except sqlite3.OperationalError as error:
@@ -286,8 +295,8 @@ def _check(db: sqlite3.Connection, folder: Path) -> None:
 
 def _check_begun(db: sqlite3.Connection, folder: Path) -> None:
     if _number(db, "user_version") == 0:
-        raise JournalStorageError(
-            f"{folder} is not a run folder yet, as nothing was written: remove it"
+        raise NotBegunError(
+            f"{folder} is not a run folder yet, as nothing was written: give its command again"
         )
 
 

@@ -23,7 +23,7 @@ from aiohubassoc.errors import (
 )
 from aiohubassoc.journal.database import Database, DatabaseThread, Group, RejectedRecord
 from aiohubassoc.journal.known_pairs import KnownPairs
-from aiohubassoc.journal.row_codec import are_usual, is_bad, to_values, writable
+from aiohubassoc.journal.row_codec import are_usual, to_values, writable
 from aiohubassoc.journal.schema import read_errors, storage_errors
 from aiohubassoc.models import Status
 
@@ -217,8 +217,6 @@ class JournalWriter:
     def _add_other(self, outcome: Outcome, row: int | None, group: Group) -> None:
         pair = outcome.pair
         place = self._places.place(outcome.index, pair)
-        if row is None and is_bad(outcome):
-            row = self._known.row_of_bad(place)
         if row is not None and isinstance(outcome.error, PreviousFailureError):
             group.repeated.append((group.session, place, row))
             return

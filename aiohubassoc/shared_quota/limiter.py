@@ -164,16 +164,18 @@ class SharedLimiter:
 
     async def close(self) -> None:
         """Return what is left of permits, and report what became of calls, if that is possible."""
-        if self._failure is None and self._number:
-            with suppress(Exception):  # then the permits run out
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    while self._is_asking:
-                        self._replied.clear()
-                        await self._replied.wait()
-                    last = attrs.evolve(self._make_request(), unused=0, want=0, is_last=True)
-                    request = self._complete(last)
-                    await self._session.submit(lambda: self._row.request(request))
-        self._fail(ClientClosedError())
+        try:
+            if self._failure is None and self._number:
+                with suppress(Exception):  # then the permits run out
+                    async with asyncio.timeout(_CLOSE_SECONDS):
+                        while self._is_asking:
+                            self._replied.clear()
+                            await self._replied.wait()
+                        last = attrs.evolve(self._make_request(), unused=0, want=0, is_last=True)
+                        request = self._complete(last)
+                        await self._session.submit(lambda: self._row.request(request))
+        finally:  # cancelled or not
+            self._fail(ClientClosedError())
 
     def _take_one(self, now: float) -> bool:
         unused = self._unused

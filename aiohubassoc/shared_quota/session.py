@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Protocol, TypedDict, TypeVar
 
 from aiohubassoc.shared_quota.common_state import CommonState, Decider, StoreClock
@@ -198,11 +199,10 @@ class StoreSession:
         if not self._is_open:
             return
         self._is_open = False
-        try:
-            await self.limiter.close()
-            await self.batch_limiter.close()
-        finally:  # cancelled or not
-            await self._close_store()
+        async with AsyncExitStack() as stack:  # cancelled or not
+            stack.push_async_callback(self._close_store)
+            stack.push_async_callback(self.batch_limiter.close)
+            stack.push_async_callback(self.limiter.close)
 
     async def _close_store(self) -> None:
         closed = self.submit(self._store.close)

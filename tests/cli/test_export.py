@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aiohubassoc.cli import folder_commands
 from aiohubassoc.simulator import FaultPlan, Latency
 from tests.cli.conftest import FAST, sent_to, write_pairs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aiohubassoc.files.results import RowResult
+    from aiohubassoc.journal.reader import JournalRow
     from tests.cli.conftest import Command, Result, StartPortal
 
 ADDED = ["status", "category", "message", "correlation_id"]
@@ -201,6 +204,50 @@ def test_only_csv_is_made_safe_for_spreadsheets(
     result = command("export", folder, "--output", tmp_path / name, "--safe-for-spreadsheets")
     assert (result.code, "--safe-for-spreadsheets is for CSV" in result.err) == (2, True)
     assert not (tmp_path / name).exists()
+
+
+def test_every_row_is_there_once_also_while_a_run_goes_on(
+    command: Command,
+    link: Command,
+    start_portal: StartPortal,
+    folder: Path,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """As of the moment at which the export began."""
+    start_portal()
+    pairs, written = write_pairs(tmp_path / "pairs.csv", 5), folder_commands.to_result
+    assert link(pairs, "--run", folder, "--limit", "2").code == 0
+
+    calls: list[JournalRow] = []
+
+    def write_late(row: JournalRow) -> RowResult:
+        calls.append(row)
+        if len(calls) == 2:  # after the first row was looked at for its columns
+            assert link(pairs, "--run", folder).code == 0
+        return written(row)
+
+    monkeypatch.setattr(folder_commands, "to_result", write_late)
+    assert command("export", folder, "--output", tmp_path / "rows.csv").code == 0
+    rows = csv.DictReader((tmp_path / "rows.csv").read_text(encoding="utf-8").splitlines())
+    assert [row["category"] for row in rows] == ["", "", "NOT_READ", "NOT_READ", "NOT_READ"]
+
+
+def test_a_folder_that_may_not_be_looked_at(
+    command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named, and not the output."""
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(folder), "is_file", refuse)
+    result = command("export", folder)
+    assert (result.code, result.err) == (
+        5,
+        f"aiohubassoc: Cannot use {folder / 'journal.db'}: Permission denied\n",
+    )
 
 
 def test_rows_of_several_files(

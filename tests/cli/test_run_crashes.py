@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import shutil
 import signal
 import tempfile
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aiohubassoc import Journal, Status
+from aiohubassoc.journal.report_reader import ReportReader
 from aiohubassoc.simulator import FaultPlan, Latency
 from tests.cli.conftest import FAST, TYPES, sent_to, write_pairs
 from tests.cli.processes import COMMAND, PYTHON, kill_run, run, started, until, until_requests
@@ -201,6 +203,24 @@ def test_a_folder_of_somebody_else(
         "complete",
     )
     assert exported.out.splitlines()[1].startswith("3,100003,failed,VALIDATION_ERROR")
+
+
+def test_a_copy_of_somebody_else_without_its_log(
+    link: Command, command: Command, start_portal: StartPortal, locked_up: Path
+) -> None:
+    """The outcomes of a killed run, which are in its log, are shown or it is an error."""
+    start_portal()
+    pairs, folder, copy = write_pairs(locked_up / "pairs.csv", 3), locked_up / "run", locked_up
+    assert link(pairs, "--run", folder).code == 0
+    with ReportReader(folder) as reader:  # while it reads, what is written stays in the log
+        reader.linked()
+        assert link(write_pairs(pairs, 2), "--run", folder, "--force").code == 0
+        for name in ("journal.db", "journal.db-wal"):
+            shutil.copy(folder / name, copy)
+    with _without_rights(locked_up):
+        status = command("status", copy, "--json")
+    assert status.code == 5
+    assert f"the run folder {copy}: it cannot be opened or made" in status.err
 
 
 # No file may grow beyond this many bytes; what lies behind the command's end is not held to it.

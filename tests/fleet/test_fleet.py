@@ -25,9 +25,11 @@ from aiohubassoc.fleet import (
     SubmittedInput,
     recorder,
 )
+from aiohubassoc.html_report.page import render
 from aiohubassoc.options import Quota
 from aiohubassoc.simulator import FaultPlan, PortalSettings, serve
 from tests.fleet.conftest import pgbouncer
+from tests.http.test_proxy import proxy_to
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -276,6 +278,19 @@ async def test_a_refused_token_fails_the_run_and_nothing_else(
     assert (linked.state, linked.linked) == (RunState.DONE, 30)
 
 
+async def test_a_run_that_stops_after_failures_is_not_continued(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """Only a user resumes it."""
+    options = FleetOptions(stop_after_failures=3, stop_after_alike=None)
+    run = await submit(fleet, [(number, 5000) for number in range(1, 301)], options=options)
+    async with working(database, portals):
+        ended = await until(fleet, run)
+    assert ended.state is RunState.FAILED
+    assert ended.reason == "3 pairs failed"
+    assert ended.unprocessed > 0
+
+
 async def test_runs_of_one_portal_go_one_after_the_other_by_priority(
     fleet: Fleet, database: str, portals: dict[str, FleetPortal]
 ) -> None:
@@ -450,6 +465,23 @@ async def test_a_worker_that_is_stopped_before_it_works_does_not_begin(
     worker.stop()
     await worker.run()
     assert (await fleet.runs(run))[0].state is RunState.QUEUED
+
+
+async def test_a_worker_goes_through_the_proxy_of_the_environment(
+    fleet: Fleet,
+    database: str,
+    portals: dict[str, FleetPortal],
+    served: ServedPortal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If it is told to, as the command tells it."""
+    away = attrs.evolve(portals["acme"], base_url="http://hub.example", allow_http=True)
+    run = await submit(fleet, pairs(3))
+    async with proxy_to(served.base_url) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        async with working(database, {"acme": away}, trust_env=True):
+            assert (await until(fleet, run)).linked == 3
+    assert all(" http://hub.example/" in line for line in proxy.asked)
 
 
 async def test_a_worker_that_is_stopped_gives_its_runs_to_the_next(
@@ -632,6 +664,24 @@ async def test_the_daily_limit_puts_a_run_to_sleep_until_midnight(
     assert timedelta(0) < asleep.due_at - datetime.now(UTC) <= timedelta(days=1)
     assert asleep.linked == 20
     assert asleep.unprocessed == 30
+    page = render(await read_fleet_contents(fleet, run, None))
+    assert "The last run stopped early" in page
+    assert "killed" not in page
+
+
+async def test_a_run_sleeps_while_hubspot_moves_the_account(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """It continues by itself once the time has come that HubSpot names."""
+    faults = FaultPlan(migrating_477=1.0, migrating_retry_after=3600)
+    async with serve(PortalSettings(faults=faults)) as portal:
+        moving = attrs.evolve(portals["acme"], base_url=portal.base_url)
+        run = await submit(fleet, pairs(5))
+        async with working(database, {"acme": moving}):
+            asleep = await until(fleet, run, RunState.SLEEPING)
+    assert asleep.due_at is not None
+    assert timedelta(minutes=50) < asleep.due_at - datetime.now(UTC) <= timedelta(hours=1)
+    assert asleep.unprocessed == 5
 
 
 async def test_a_run_that_ended_can_go_on_with_what_is_left_of_it(
@@ -651,6 +701,9 @@ async def test_a_run_that_ended_can_go_on_with_what_is_left_of_it(
         await fleet.resume(run, retry_failed=True)
         again = await until(fleet, run)
     assert (again.state, again.linked, again.failed) == (RunState.DONE, 20, 1)
+    await fleet.resume(run, retry_failed=True)
+    page = render(await read_fleet_contents(fleet, run, None))
+    assert ("It waits for a worker" in page, "killed" in page) == (True, False)
     with pytest.raises(OptionsError, match="no run 99"):
         await fleet.resume(99)
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import attrs
 import pytest
 
 from aiohubassoc.cli import fleet as cli_fleet
 from aiohubassoc.cli.app import run
+from aiohubassoc.errors import OptionsError
 from aiohubassoc.fleet import FleetRun, RunState
+from aiohubassoc.journal.known_pairs import SeenPairs
 from aiohubassoc.simulator import PortalSettings, portal_process
 from tests.html_report.conftest import Page
 
@@ -209,6 +212,55 @@ def test_a_row_without_a_pair_stores_nothing_unless_it_is_skipped(
     number = fleet_command.json("submit", "acme", str(source), *TYPES, "--skip-invalid")["run"]
     assert (fleet_command.state(number)["total"], fleet_command.state(number)["rejected"]) == (1, 1)
     assert "x,4,invalid" in fleet_command("export", str(number), "--failed").out
+
+
+def test_the_worker_uses_the_proxy_of_the_environment(
+    fleet_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As other commands do."""
+    given: dict[str, object] = {}
+
+    def refuse(*_: object, **options: object) -> NoReturn:
+        given.update(options)
+        raise OptionsError("not now")
+
+    monkeypatch.setattr(cli_fleet, "FleetWorker", refuse)
+    assert fleet_command("worker").code == 2
+    assert given["trust_env"] is True
+
+
+def test_a_full_disk_stores_nothing(
+    fleet_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the temporary file that finds duplicates: exit code 5."""
+
+    def full(*_: object) -> NoReturn:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(SeenPairs, "first_place", full)
+    path = tmp_path / "pairs.csv"
+    path.write_text("from_id,to_id\n1,2\n", encoding="utf-8")
+    done = fleet_command("submit", "acme", str(path), *TYPES)
+    assert done.code == 5
+    assert "the temporary file of duplicates: database or disk is full" in done.err
+    assert fleet_command.json("status") == {"runs": []}
+
+
+def test_rows_of_json_lines_keep_every_value(fleet_command: Command, tmp_path: Path) -> None:
+    """Also those that the first row has no name for."""
+    path, columns = tmp_path / "pairs.jsonl", ("--from-column", "a", "--to-column", "b")
+    path.write_text('{"a": 1, "b": 2}\n{"a": 3, "b": 4, "note": "x"}\n{"lost": 5}\n', "utf-8")
+    number = fleet_command.json("submit", "acme", str(path), *TYPES, *columns, "--skip-invalid")
+    rows = fleet_command("export", str(number["run"])).out.splitlines()
+    assert rows == [
+        "a,b,note,lost,status,category,message,correlation_id",
+        "1,2,,,unprocessed,,,",
+        "3,4,x,,unprocessed,,,",
+        ",,,5,invalid,INVALID_ROW,has no 'a',",
+    ]
+    page = tmp_path / "run.html"
+    assert fleet_command("report", str(number["run"]), "-o", str(page)).code == 0
+    assert '{"lost": 5}' in Page(page.read_text("utf-8")).text
 
 
 def test_portals_say_whether_their_token_can_be_read(

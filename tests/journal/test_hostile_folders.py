@@ -180,3 +180,9 @@ def test_what_a_damaged_database_says_is_not_shown(tmp_path: Path, problem: str)
     said = str(to_storage_error(tmp_path, sqlite3.OperationalError(problem)))
     said = said.removesuffix(". Link again in another folder, with skip_linked")
     assert said == f"the run folder {tmp_path}: journal.db is damaged"
+
+
+def test_a_file_system_without_locks_is_told_from_a_damaged_one(tmp_path: Path) -> None:
+    """SQLite says the same of a file that a program has locked."""
+    said = str(to_storage_error(tmp_path, sqlite3.OperationalError("database is locked")))
+    assert "a program has locked it, or its file system has no locks: use a local disk" in said

@@ -7,7 +7,9 @@ import os
 import shutil
 import sqlite3
 import stat
+from contextlib import closing
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -36,7 +38,6 @@ from tests.journal.conftest import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 REFUSED = error(400, category="VALIDATION_ERROR", correlationId="c-1")
 DAILY = error(429, policyName="DAILY")
@@ -255,6 +256,20 @@ def test_items_that_fail_their_checks_are_kept_one_by_one(folder: Path) -> None:
     assert 1 == run(Journal(folder), [("None", 2)], types=types).report.linked
 
 
+def test_items_that_were_corrected_fail_no_longer(folder: Path) -> None:
+    """What stood at their places before counts no more, and no pair after them is lost."""
+    types = ("contacts", "companies")
+    run(Journal(folder), [(1, 2), (None, 2), (3, 4), (None, 5)], types=types, workers=1)
+    corrected = [(1, 2), ("a b", 2), (3, 4), (5, 5), (6, 6)]
+    assert {"5", "6"} == set(run(Journal(folder), corrected, types=types, workers=1).sent)
+    assert ["a b"] == [row.pair.from_id for row in Journal(folder).rows(Status.FAILED)]
+    third = run(Journal(folder), [(number, number) for number in (5, 6)], types=types)
+    assert (2, []) == (third.report.skipped, third.sent)
+    assert {Status.LINKED: 4} == {
+        status: count for status, count in Journal(folder).counts().items() if count
+    }
+
+
 # --- what is kept ------------------------------------------------------------------------------
 
 
@@ -399,6 +414,33 @@ async def test_what_a_killed_run_has_written_is_known(folder: Path) -> None:
     await following.close(Report(), complete=True)
 
 
+@pytest.mark.parametrize("name", ["run", "file:run", ":memory:", "run?mode=memory"])
+def test_a_process_may_go_elsewhere(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a relative folder may be called anything."""
+    monkeypatch.chdir(tmp_path)
+
+    def pairs() -> Iterator[Pair]:
+        yield pair(1)
+        monkeypatch.chdir("/")
+        yield pair(2)
+
+    assert 2 == run(Journal(name), pairs()).report.linked
+    assert 2 == Journal(tmp_path / name).counts()[Status.LINKED]
+
+
+def test_a_run_that_ended_leaves_all_in_one_file(folder: Path, tmp_path: Path) -> None:
+    """Also while somebody has the folder open: to copy that file is enough."""
+    run(Journal(folder), _pairs(1))
+    with Reader(folder):
+        run(Journal(folder), _pairs(1, 2))
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    shutil.copy(folder / "journal.db", copy)
+    assert 2 == Journal(copy).counts()[Status.LINKED]
+
+
 # --- folders that cannot be used ---------------------------------------------------------------
 
 
@@ -410,6 +452,7 @@ def test_what_is_no_run_folder(folder: Path) -> None:
     (folder / "journal.db").touch()
     with pytest.raises(JournalStorageError, match="nothing was written"):
         Journal(folder).counts()
+    Journal(folder).check()
     assert 1 == run(Journal(folder), _pairs(1)).report.linked
 
 
@@ -422,6 +465,18 @@ def test_a_newer_schema_is_refused(folder: Path) -> None:
     for use in (lambda: Journal(folder).counts(), lambda: run(Journal(folder), _pairs(2))):
         with pytest.raises(JournalVersionError, match=r"newer aiohubassoc.*update aiohubassoc"):
             use()
+
+
+def test_the_page_names_the_schema_and_each_of_its_tables(folder: Path) -> None:
+    """Also those that another version added."""
+    root = Path(__file__).parents[2]
+    page = (root / "docs/reference/journal.md").read_text(encoding="utf-8")
+    run(Journal(folder), _pairs(1))
+    with closing(sqlite3.connect(folder / "journal.db")) as db:
+        (version,) = db.execute("pragma user_version").fetchone()
+        tables = db.execute("select name from sqlite_schema where type = 'table'").fetchall()
+    assert f"(`pragma user_version`, now {version})" in page
+    assert all(f"`{name}`" in page for (name,) in tables)
 
 
 def test_somebody_elses_database_is_left_alone(folder: Path) -> None:

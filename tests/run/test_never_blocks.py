@@ -1,12 +1,9 @@
 """
 Nothing that waits is called on the event loop: no file, no SQLite, no sleep, no socket that blocks.
 
-Two functions are allowed to, and read one row of the run folder by its index, which SQLite has in
-memory or finds in one page:
-
-- ``_met``, of a pair that the Bloom filter thinks it has seen. A thread for each would cost more
-  than the read, for every pair of a run that is resumed.
-- ``row_of_bad``, of an item that failed its checks.
+One function is allowed to, ``_met``: it reads the row of a pair that the Bloom filter thinks it has
+seen, by its index, which SQLite has in memory or finds in one page. A thread for each would cost
+more than the read, for every pair of a run that is resumed.
 
 The modules that are first needed in a run are read then, once a process.
 """
@@ -30,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-ALLOWED = {"_met", "row_of_bad"}
+ALLOWED = {"_met"}
 MANY = Quota(10**6, 1.0)
 FAULTS = FaultPlan(server_error_500=0.1, reset_after=0.05, garbled_body=0.05, throttled_429=0.02)
 SETTINGS = PortalSettings(quota_limit=None, missing_share=0.02, faults=FAULTS)

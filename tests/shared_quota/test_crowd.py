@@ -178,3 +178,23 @@ async def test_permits_of_a_client_that_is_gone_come_back(after: float) -> None:
     assert len([one for one in after_it if one < after_it[0] + quota.window]) >= 0.9 * quota.limit
     gone.limiter._fail(Exception())  # type: ignore[arg-type]  # its process is gone
     await left.close()
+
+
+@pytest.mark.parametrize("is_batch", [False, True], ids=["single", "batch"])
+async def test_a_client_with_a_shorter_window_forgets_no_calls_of_the_others(
+    *, is_batch: bool
+) -> None:
+    """It joins later; nothing but the clients' options says how long a window is."""
+    store, long, short = MemoryStore(), Quota(40, 10.0), Quota(4, 1.0)
+    portal, beside = (Portal(Quota(10**6, 10.0), Random(seed)) for seed in (1, 2))
+    first, second = (make_session(store, one, batch_quota=one) for one in (long, short))
+    limiter, other = (one.batch_limiter if is_batch else one.limiter for one in (first, second))
+    await first.open()
+    sending = asyncio.create_task(send(limiter, portal, 100))
+    await pass_time(5.0)
+    await second.open()
+    await send(other, beside, 40, at_once=1)
+    await sending
+    assert portal.most_in_window() <= 40
+    await first.close()
+    await second.close()

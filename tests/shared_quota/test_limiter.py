@@ -297,6 +297,30 @@ async def test_a_close_does_not_wait_for_a_store_that_is_away(
     store.error = None
 
 
+@pytest.mark.parametrize("is_batch", [False, True], ids=["single", "batch"])
+async def test_a_close_that_is_cancelled_lets_nobody_wait(
+    store: MemoryStore, *, is_batch: bool
+) -> None:
+    """And the store is asked no more."""
+    session = make_session(store, QUOTA, worker=LoopWorker(delay=0.2), batch_quota=QUOTA)
+    await session.open()
+    limiter = session.batch_limiter if is_batch else session.limiter
+    for _ in range(2 if is_batch else QUOTA.limit):
+        await limiter.acquire()
+    waiting = asyncio.create_task(limiter.acquire())
+    await pass_time(1)
+    closing = asyncio.create_task(session.close())
+    await pass_time(0.1)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    asked = store.updates
+    with pytest.raises(ClientClosedError):
+        await waiting
+    await pass_time(3 * HEARTBEAT)
+    assert asked == store.updates
+
+
 async def test_a_new_epoch_costs_one_window(store: MemoryStore, limiter: SharedLimiter) -> None:
     """After a restart of the store what was sent just before may be missing: nothing is guessed."""
     loop = asyncio.get_running_loop()
