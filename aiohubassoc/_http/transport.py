@@ -34,7 +34,7 @@ from aiohubassoc.errors import (
 
 if TYPE_CHECKING:
     import ssl as _ssl
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc.options import Timeouts
@@ -198,7 +198,8 @@ class Transport:
                 self._end(attempt)
                 if may_have:
                     body = await self._redact(body)  # others may use the connection meanwhile
-                return self._received(response, body, attempt), attempt.waited
+                received = self._received(response.status, response.headers, body, "", attempt)
+                return received, attempt.waited
             if self._responses % _TIMED == 0:
                 self._connections.add_time(attempt)
             protocol.attempt = None  # nearly always: what _end() does, without its calls
@@ -271,6 +272,8 @@ class Transport:
             return self._failed(error.cause, session, attempt), attempt.waited
         except asyncio.CancelledError:
             return self._interrupted(session, attempt), attempt.waited
+        finally:
+            self._connections.release(attempt)  # else it keeps a connection that is gone in memory
 
     def _end(self, attempt: Attempt) -> None:
         if attempt.fresh or self._responses % _TIMED == 0:
@@ -278,13 +281,11 @@ class Transport:
         self._connections.release(attempt)
 
     def _received(
-        self, response: aiohttp.ClientResponse, body: bytes, attempt: Attempt
+        self, status: int, headers: Mapping[str, str], body: bytes, url: str, attempt: Attempt
     ) -> Response:
-        """Return a whole response with 2xx; *body* is without secrets."""
-        redaction = self._redaction
-        if attempt.is_reuse:
-            return ReusedResponse(response.status, response.headers, body, "", redaction, attempt)
-        return Response(response.status, response.headers, body, "", redaction)
+        """Return a response; *body* is without secrets."""
+        parts = (status, headers, body, url, self._redaction)
+        return ReusedResponse(*parts, attempt) if attempt.is_reuse else Response(*parts)
 
     async def _read(
         self, response: aiohttp.ClientResponse, attempt: Attempt, endpoint: Endpoint
@@ -312,15 +313,12 @@ class Transport:
         if status in _2XX and not is_whole:
             return _too_large(status, most)
         self._end(attempt)
-        if status in _2XX:
-            return self._received(response, await self._redact(body), attempt)
-        redaction = self._redaction
-        headers = CIMultiDict(redaction.in_headers(response.headers))
-        url = str(self._base.with_path(self._prefix + endpoint.path, encoded=True))
-        body = await self._redact(body)
-        if attempt.is_reuse:
-            return ReusedResponse(status, headers, body, url, redaction, attempt)
-        return Response(status, headers, body, url, redaction)
+        headers: Mapping[str, str] = response.headers
+        url = ""
+        if status not in _2XX:
+            headers = CIMultiDict(self._redaction.in_headers(headers))
+            url = str(self._base.with_path(self._prefix + endpoint.path, encoded=True))
+        return self._received(status, headers, await self._redact(body), url, attempt)
 
     async def _redact(self, body: bytes) -> bytes:
         """Return *body* without secrets, and let other tasks run between parts of a long one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -645,6 +646,24 @@ async def test_a_server_that_drops_every_second_call() -> None:
     async with raw_server(respond) as server, _client(server, timeouts=timeouts) as client:
         outcomes = await _outcomes(client, *range(1, 601))
     assert {(Status.LINKED, 1)} == {(outcome.status, outcome.attempts) for outcome in outcomes}
+
+
+@pytest.mark.parametrize("lent", OURS)
+async def test_connections_that_are_gone_take_no_memory(lent: bool) -> None:
+    """A hundred are lost: no more of them are known than are open."""
+
+    async def respond(exchange: Exchange) -> None:
+        if exchange.of_connection == 2:
+            exchange.reset()
+        else:
+            exchange.link()
+
+    async with raw_server(respond) as server, _client(server, lent=lent, concurrency=4) as client:
+        await _outcomes(client, *range(1, 101))
+        assert server.connections >= 100
+        gc.collect()
+        connections = client._transport._connections
+        assert len(connections._own) + len(connections._lent) <= 4
 
 
 async def test_however_many_wait_for_silence() -> None:
