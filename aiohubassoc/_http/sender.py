@@ -248,9 +248,13 @@ class Sender(Generic[SubjectT]):
                 limiter.record_no_response(sent_at)
             else:
                 accepted = verdict is not None and not isinstance(verdict, Throttled)
-                limiter.record_response(
-                    sent_at, now, exact=exact, accepted=accepted, headers=response.headers
-                )
+                try:
+                    limiter.record_response(
+                        sent_at, now, exact=exact, accepted=accepted, headers=response.headers
+                    )
+                except BaseException:  # a limiter may be the caller's code
+                    call.uncertain = True
+                    raise
         if self._on_response is not None:
             self._on_response(call, endpoint, response, verdict, seconds)
         if type(verdict) is Accepted:  # nearly always
