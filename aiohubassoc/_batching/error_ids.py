@@ -31,7 +31,7 @@ RecordKey: TypeAlias = tuple[str, str]
 """A record: its object type as `parse_kind` names it, and its id as HubSpot writes it."""
 
 _KEY: Final = re.compile(r"(invalid|missing)?(from|to)?(?:object|record)?s?(?:ids?)?")
-_TYPED_ID: Final = re.compile(r"([\w-]+)=([\w-]+)")
+_TYPED_ID: Final = re.compile(r"(?<![\w-])([\w-]+)=([\w-]+)")
 _WORD: Final = re.compile(r"[\w-]+")
 _LIST: Final = re.compile(r"[\s\[\"']*[\w-]+(?:[\s\"']*[,;][\s\"']*[\w-]+)*[\s\]\"']*")
 _NUMBER: Final = re.compile(r"(?<![\w-])\d+(?![\w-])")

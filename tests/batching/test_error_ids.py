@@ -169,6 +169,13 @@ def test_a_type_names_no_record(name: str) -> None:
     assert [("12", "contact", True)] == list(ids_in("why", "CONTACT=12"))
 
 
+def test_a_long_word_is_read_once() -> None:
+    """It may be a type anywhere. Time that grows with the square would be hours here."""
+    word = "a-" * 1_000_000
+    assert [] == list(ids_in("why", word))
+    assert [("1", "deal", True)] == list(ids_in("why", f"{word} DEAL=1=2"))
+
+
 def test_twenty_values_that_name_no_record_are_kept() -> None:
     """The first ones, in their order."""
     why = tuple(f"reason {chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(150))

@@ -150,6 +150,13 @@ def test_urls_lose_their_credentials(text: str, expected: str) -> None:
     assert expected == NO_SECRETS.in_text(text).replace("\ufffd", "?")
 
 
+def test_a_text_of_urls_is_read_once() -> None:
+    """In each its credentials may end. Time that grows with the square would be hours here."""
+    text = "@" + "://" * 1_000_000
+    assert text == NO_SECRETS.in_text(text)
+    assert "@://h" == NO_SECRETS.in_text(f"{text}u:p@h")
+
+
 def test_of_several_headers_with_one_name_the_first_counts() -> None:
     """As everywhere."""
     headers = CIMultiDict([("A", "1"), ("A", "2")])
