@@ -164,7 +164,7 @@ async def test_no_correlation_id_has_the_token() -> None:
 
     observer = Everything()
     async with raw_server(respond) as server:
-        options = {"base_url": server.base_url, "retry": RetryPolicy(attempts=1)}
+        options: Any = {"base_url": server.base_url, "retry": RetryPolicy(attempts=1)}
         async with AssociationClient("canary-token", observer=observer, **options) as client:
             with pytest.raises(UnconfirmedError):
                 await client.create_default(PAIR)
