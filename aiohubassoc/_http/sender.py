@@ -110,7 +110,8 @@ class Call(Generic[SubjectT]):
         error, uncertain = self.error, self.uncertain
         if self.cut_off_in_flight:
             error, uncertain = ConnectionLostError("the run ended before the response came"), True
-        return History(self.total_attempts, uncertain, self.unknown, error, self.reply)
+        unmentioned = self.history.unmentioned
+        return History(self.total_attempts, uncertain, self.unknown, error, self.reply, unmentioned)
 
 
 Send: TypeAlias = "Callable[[Call[SubjectT]], Awaitable[FinalVerdict]]"
