@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import aiohttp
 import attrs
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc.options import Timeouts
+
+    _Session: TypeAlias = aiohttp.ClientSession | OwnSession
 
 # The reply to a batch of 2,000 pairs is about 600 kB; the links of 1,000 records may be more.
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
@@ -105,7 +107,7 @@ class Transport:
         self._lent = session
         self._ssl = ssl
         self._proxy = find_proxy(self._base) if proxy is None and trust_env else proxy
-        self._session: aiohttp.ClientSession | OwnSession | None = None
+        self._session: _Session | None = None
         self._own: OwnSession
         self._token = ""
         self._tokens: dict[str, None] = {}  # in the order in which they were last used
@@ -149,11 +151,12 @@ class Transport:
     async def close(self) -> None:
         """Close the own session. Every `send` from now on raises ClientClosedError."""
         session, self._session = self._session, None
-        if session is None:
+        if session is None or session is self._lent:
             return
-        self._deadlines.close()
-        if session is not self._lent:
+        try:
             await session.close()
+        finally:
+            self._deadlines.close()
 
     async def send(  # noqa: C901, PLR0911, PLR0912 -- a coroutine more costs as much as reading the reply
         self, endpoint: Endpoint, token: str, *, needs_new: bool = False
@@ -209,7 +212,7 @@ class Transport:
             return self._failed(error, session, attempt), attempt.waited
         except asyncio.CancelledError:
             if attempt.was_ended():
-                return self._too_late(attempt), attempt.waited
+                return self._too_late(session, attempt), attempt.waited
             return self._interrupted(session, attempt), attempt.waited
         finally:
             if attempt.aside:
@@ -340,9 +343,7 @@ class Transport:
             was_reuse=attempt.is_reuse,
         )
 
-    def _failed(
-        self, error: BaseException, session: aiohttp.ClientSession | OwnSession, attempt: Attempt
-    ) -> NoResponse:
+    def _failed(self, error: BaseException, session: _Session, attempt: Attempt) -> NoResponse:
         """Return what *error* means; ClientClosedError: the session was closed before."""
         if session.closed and attempt.protocol is None:
             raise ClientClosedError from None
@@ -356,9 +357,7 @@ class Transport:
             result.error.message += "; a server that speaks TLS needs a base URL with https://"
         return attrs.evolve(result, was_reuse=was_reuse)
 
-    def _interrupted(
-        self, session: aiohttp.ClientSession | OwnSession, attempt: Attempt
-    ) -> NoResponse:
+    def _interrupted(self, session: _Session, attempt: Attempt) -> NoResponse:
         """
         Return what a CancelledError of *session* means; call it while that is handled.
 
@@ -370,7 +369,9 @@ class Transport:
         error = aiohttp.ClientConnectionError("the session cancelled the request")
         return self._failed(error, session, attempt)
 
-    def _too_late(self, attempt: Attempt) -> NoResponse:
+    def _too_late(self, session: OwnSession, attempt: Attempt) -> NoResponse:
+        if session.closed:  # aiohttp ends no reading of a body when it closes the connection
+            return self._failed(aiohttp.ClientConnectionError("closed here"), session, attempt)
         if attempt.connecting:
             return NoResponse(ConnectError(f"no connection within {self._timeouts.total:g} s"))
         return NoResponse(ResponseTimeoutError("no response in time"))
