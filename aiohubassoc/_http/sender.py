@@ -283,8 +283,10 @@ class Sender(Generic[SubjectT]):
             response.body = b""  # it is judged; do not keep it in memory while waiting
             call.in_flight = True
             on_doubt = call.observer.on_doubt
-            # A lent session gives the connection to the next call, which then waits for it.
-            if self._transport.is_lent or not isinstance(call.subject, Pair):
+            # A lent session gives the connection to the next call, which then waits for it. And if
+            # no pair would succeed, no further one is sent meanwhile.
+            is_of_pair = isinstance(call.subject, Pair) and not isinstance(verdict, Fatal)
+            if self._transport.is_lent or not is_of_pair:
                 on_doubt = NO_OBSERVER.on_doubt
             on_doubt(1)
             try:
