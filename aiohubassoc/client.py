@@ -297,7 +297,14 @@ class AssociationClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections; every call from now on raises ClientClosedError."""
+        """
+        Close the connections; every call from now on raises ClientClosedError.
+
+        Raises:
+            ClientClosedError: the client was opened in another event loop, which is not closed.
+        """
+        if self._senders is not None and not self._senders.loop.is_closed():
+            self._senders_in_loop()
         self._closed = True
         self._senders = None
         try:

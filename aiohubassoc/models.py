@@ -73,8 +73,8 @@ class Outcome(Generic[TagT]):
         reply: HubSpot's last readable reply, for any status; None if there was none.
         error: Why the pair is not linked; None for linked and skipped pairs.
         maybe_applied: True if HubSpot may have made the link although it did not confirm it: the
-            response to an attempt was lost, invalid, or a server error. Sending the pair again is
-            safe.
+            response to an attempt was lost, invalid, or a server error, or the run ended after the
+            reply to a batch left the pair out. Sending the pair again is safe.
         skip: Why a skipped pair needed no call; None for all other pairs.
     """
 

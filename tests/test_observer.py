@@ -26,10 +26,12 @@ from aiohubassoc import (
     Report,
     ResponseEvent,
     RetryEvent,
+    RetryPolicy,
     RunFinishedEvent,
     RunStartedEvent,
     Status,
     ThrottleEvent,
+    UnconfirmedError,
     ValidationError,
     Verification,
     VerificationReport,
@@ -41,6 +43,7 @@ from tests.conftest import settle
 from tests.fakes.portal import FakePortal, client_of, pairs_of
 from tests.fakes.recorder import FakeJournal, FakeRecorder
 from tests.fakes.transport import error
+from tests.http.raw_server import Exchange, http, raw_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -147,7 +150,27 @@ async def test_a_response_event_describes_its_call() -> None:
     assert pytest.approx(0.1) == last.seconds
 
 
-async def test_a_retry_event_has_reason_and_delay() -> None:
+async def test_no_correlation_id_has_the_token() -> None:
+    """A server that repeats the token in that header of a success does not get it into events."""
+
+    async def respond(exchange: Exchange) -> None:
+        exchange.say(
+            http(
+                b'{"status": "COMPLETE", "results": []}',
+                "200 OK",
+                f"X-HubSpot-Correlation-Id: {'x' * 197}canary-token",
+            )
+        )
+
+    observer = Everything()
+    async with raw_server(respond) as server:
+        options: Any = {"base_url": server.base_url, "retry": RetryPolicy(attempts=1)}
+        async with AssociationClient("canary-token", observer=observer, **options) as client:
+            with pytest.raises(UnconfirmedError):
+                await client.create_default(PAIR)
+    (event,) = observer.all("response")
+    assert "can" not in event.correlation_id
+
     """The reason is a status and a category, or the name of what went wrong on the way."""
     observer = Everything()
     portal = FakePortal(script={"put": [LOST, UNAVAILABLE]})

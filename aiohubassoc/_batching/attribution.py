@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import attrs
 
-from aiohubassoc._batching.error_ids import Excerpts, Mention, find_ids_in_steps, parse_kind
+from aiohubassoc._batching.error_ids import Excerpts, Mention, find_ids, parse_kind
 from aiohubassoc._protocol.codec import ERRORS_AT_ONCE, MOST_OF_A_PAIR
 from aiohubassoc._protocol.verdicts import Partial, Refused, Replied, judge_batch_reply
 from aiohubassoc.errors import ApiError
@@ -49,26 +49,32 @@ class BatchIndex:
         self._is_one_type = pairs[0].from_type == pairs[0].to_type
         self.ids = {*self._from, *self._to}
 
-    def parts(self, error: _ErrorT, linked: set[int]) -> Steps[dict[int, _ErrorT]]:
-        """Return what an error says of each pair that it names, without the ids of the others."""
-        mentions = yield from find_ids_in_steps(error.context, error.errors, error.sub_category)
+    def parts(
+        self, error: _ErrorT, linked: set[int], full: Collection[int] = ()
+    ) -> Steps[dict[int, _ErrorT]]:
+        """
+        Return what an error says of each pair that it names, without the ids of the others.
+
+        For pairs that are *full* it is the whole error.
+        """
+        mentions = yield from find_ids(error.context, error.errors, error.sub_category)
         if len(mentions) > ERRORS_AT_ONCE:
             yield
         named = self.named(mentions, linked)
-        if not named:
-            return {}
         if len(named) > ERRORS_AT_ONCE:
             yield
+        own = dict.fromkeys(named, error)
+        named.difference_update(full)
+        if not named:
+            return own
         excerpts = Excerpts(error.context, error.errors, self.ids)
-        own: dict[int, _ErrorT] = {}
         for number, position in enumerate(named, 1):
             from_end = (self._from_kind, self._from_ids[position])
             to_end = (self._to_kind, self._to_ids[position])
             context, details = excerpts.of((from_end, to_end))
             is_whole = context is error.context and details == error.errors
-            own[position] = (
-                error if is_whole else attrs.evolve(error, context=context, errors=details)
-            )
+            if not is_whole:
+                own[position] = attrs.evolve(error, context=context, errors=details)
             if number % ERRORS_AT_ONCE == 0:
                 yield
         return own
@@ -279,12 +285,16 @@ def _match_errors(
     inputs = BatchIndex(pairs)
     linked = {position for position, results in enumerate(found) if results}
     own: dict[int, list[StandardError]] = {}
+    full: set[int] = set()  # each error may name every pair: of these no more are kept
     nameless = 0
     for number, error in enumerate(errors, 1):
-        parts = yield from inputs.parts(error, linked)
+        parts = yield from inputs.parts(error, linked, full)
         nameless += not parts
-        for position, part in parts.items():
-            own.setdefault(position, []).append(part)
+        for position in parts.keys() - full:
+            kept = own.setdefault(position, [])
+            kept.append(parts[position])
+            if len(kept) == MOST_OF_A_PAIR:
+                full.add(position)
         if number % ERRORS_AT_ONCE == 0:
             yield
     return {position: tuple(parts) for position, parts in own.items()}, nameless

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import attrs
 
 from aiohubassoc._protocol.bounds import CUT, is_cut
-from aiohubassoc._protocol.codec import finish
 from aiohubassoc.pair import canonical_id
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ RecordKey: TypeAlias = tuple[str, str]
 """A record: its object type as `parse_kind` names it, and its id as HubSpot writes it."""
 
 _KEY: Final = re.compile(r"(invalid|missing)?(from|to)?(?:object|record)?s?(?:ids?)?")
-_TYPED_ID: Final = re.compile(r"([\w-]+)=([\w-]+)")
+_TYPED_ID: Final = re.compile(r"(?<![\w-])([\w-]+)=([\w-]+)")
 _WORD: Final = re.compile(r"[\w-]+")
 _LIST: Final = re.compile(r"[\s\[\"']*[\w-]+(?:[\s\"']*[,;][\s\"']*[\w-]+)*[\s\]\"']*")
 _NUMBER: Final = re.compile(r"(?<![\w-])\d+(?![\w-])")
@@ -76,25 +75,13 @@ def parse_kind(object_type: str) -> str:
 
 
 def find_ids(
-    context: Context,
-    details: Iterable[ErrorDetail],
-    sub_category: str | None,
-    known: Collection[str] | None = None,
-) -> list[Mention]:
-    """
-    Return the ids that an error, its *details* and their contexts name.
-
-    Its *sub_category* may name the end that is the cause. *known*: the ids that were sent, as
-    HubSpot writes them: only these are returned; None: all.
-    """
-    found = finish(find_ids_in_steps(context, details, sub_category))
-    return [one for one in found if known is None or one.record_id in known]
-
-
-def find_ids_in_steps(
     context: Context, details: Iterable[ErrorDetail], sub_category: str | None
 ) -> Steps[list[Mention]]:
-    """Do the same as `find_ids`, some hundreds at a time."""
+    """
+    Return the ids that an error, its *details* and their contexts name, some hundreds at a time.
+
+    Its *sub_category* may name the end that is the cause.
+    """
     ends = _ROLES.findall(sub_category or "")
     hint = ends[0].lower() if len(ends) == 1 else None
     found: dict[Mention, None] = {}

@@ -58,7 +58,7 @@ def read_links(asked: Iterable[str], object_type: str, reply: LinksReply) -> Ste
     failed: dict[str, StandardError] = {}
     nameless = []
     for number, error in enumerate(reply.errors, 1):
-        named = named_records(error, wanted, kind)
+        named = yield from named_records(error, wanted, kind)
         failed |= dict.fromkeys(named, error)
         if not named:
             nameless.append(error)
@@ -75,17 +75,19 @@ def read_links(asked: Iterable[str], object_type: str, reply: LinksReply) -> Ste
     )
 
 
-def named_records(error: ApiError | StandardError, asked: set[str], kind: str) -> list[str]:
+def named_records(error: ApiError | StandardError, asked: set[str], kind: str) -> Steps[list[str]]:
     """
     Return the records that an error names; those at the other end may have such ids too.
 
     *kind* is the object type of those that were asked for, as `parse_kind` names it.
     """
+    mentions = yield from find_ids(error.context, error.errors, error.sub_category)
     return [
         one.record_id
-        for one in find_ids(error.context, error.errors, error.sub_category, asked)
-        if one.role == "from"  # a custom type may have another name there
-        or (one.role is None and one.kind in {None, kind})
+        for one in mentions
+        if one.record_id in asked
+        # At the end "from" a custom type may have another name.
+        and (one.role == "from" or (one.role is None and one.kind in {None, kind}))
     ]
 
 

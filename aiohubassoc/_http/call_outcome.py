@@ -71,6 +71,9 @@ class History:
     error: AioHubAssocError | None = None
     # The last reply to that call; None: there was none, or it was about other pairs too.
     reply: DefaultAssociations | None = None
+    # Whether a reply with 2xx to many pairs left this one open. If HubSpot refuses it later, it is
+    # not linked.
+    unmentioned: bool = False
 
 
 NO_HISTORY = History()
@@ -106,6 +109,7 @@ def make_outcome(index: int, pair: Pair, call: Call[Any], verdict: Accepted | No
     error = to_error(verdict)
     # An earlier attempt than the refused one may have made the link.
     maybe = call.uncertain or is_uncertain(error)
+    maybe = maybe or (call.history.unmentioned and verdict.about is not About.PAIR)
     match verdict:
         case Partial(linked=True):
             status, maybe = Status.PARTIAL, False

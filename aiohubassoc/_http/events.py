@@ -167,7 +167,7 @@ def _raise(error: BaseException) -> None:
 def _correlation_id(response: Response, verdict: Verdict) -> str | None:
     error = None if isinstance(verdict, Accepted | Replied | Partial) else verdict.error
     in_body = None if error is None else error_correlation_id(error)
-    return in_body or correlation_id(response.headers)
+    return in_body or correlation_id(response.headers, response.redaction)
 
 
 def _describe(call: Call[Any]) -> tuple[CallKind, Pair | None, int]:

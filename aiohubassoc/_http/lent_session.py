@@ -46,7 +46,7 @@ async def request_through(
     ) -> aiohttp.ClientResponse:
         request.headers["Authorization"] = f"Bearer {token}"
         request.headers.popall("Cookie", None)
-        return await _send_once(attempt, connections, request, handler)
+        return await _send_once(session, attempt, connections, request, handler)
 
     return await session.request(
         endpoint.method,
@@ -71,6 +71,7 @@ class SentOnceError(Exception):
 
 
 async def _send_once(
+    session: aiohttp.ClientSession,
     attempt: Attempt,
     connections: Connections,
     request: aiohttp.ClientRequest,
@@ -85,9 +86,12 @@ async def _send_once(
 
     request.send = checked  # type: ignore[method-assign, assignment]  # as `CheckedRequest` does
     while True:
+        if session.closed:  # aiohttp asserts that it is not
+            raise aiohttp.ClientConnectionError("the session was closed")
         try:
             response = await handler(request)
         except UnfitConnectionError:
+            attempt.protocol = None
             continue
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             raise

@@ -116,7 +116,13 @@ class Deadlines:
             self._set_timer(attempt.due_at)
 
     def close(self) -> None:
-        """Cancel the timer."""
+        """Cancel the timer, and the attempts that did not notice that their connections closed."""
+        self._stop_timer()
+        for attempt in self.attempts.values():
+            attempt.expired = True
+            attempt.task.cancel()
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer, self._timer_at = None, math.inf
@@ -135,7 +141,7 @@ class Deadlines:
 
     def _sweep(self) -> None:
         """Cancel the attempts that are due, and set the timer for the next one."""
-        self.close()
+        self._stop_timer()
         now = self._now() + _TICK
         for attempt in self.attempts.values():
             if attempt.due_at <= now:

@@ -110,7 +110,8 @@ class Call(Generic[SubjectT]):
         error, uncertain = self.error, self.uncertain
         if self.cut_off_in_flight:
             error, uncertain = ConnectionLostError("the run ended before the response came"), True
-        return History(self.total_attempts, uncertain, self.unknown, error, self.reply)
+        unmentioned = self.history.unmentioned
+        return History(self.total_attempts, uncertain, self.unknown, error, self.reply, unmentioned)
 
 
 Send: TypeAlias = "Callable[[Call[SubjectT]], Awaitable[FinalVerdict]]"
@@ -248,9 +249,13 @@ class Sender(Generic[SubjectT]):
                 limiter.record_no_response(sent_at)
             else:
                 accepted = verdict is not None and not isinstance(verdict, Throttled)
-                limiter.record_response(
-                    sent_at, now, exact=exact, accepted=accepted, headers=response.headers
-                )
+                try:
+                    limiter.record_response(
+                        sent_at, now, exact=exact, accepted=accepted, headers=response.headers
+                    )
+                except BaseException:  # a limiter may be the caller's code
+                    call.uncertain = True
+                    raise
         if self._on_response is not None:
             self._on_response(call, endpoint, response, verdict, seconds)
         if type(verdict) is Accepted:  # nearly always
@@ -278,8 +283,10 @@ class Sender(Generic[SubjectT]):
             response.body = b""  # it is judged; do not keep it in memory while waiting
             call.in_flight = True
             on_doubt = call.observer.on_doubt
-            # A lent session gives the connection to the next call, which then waits for it.
-            if self._transport.is_lent or not isinstance(call.subject, Pair):
+            # A lent session gives the connection to the next call, which then waits for it. And if
+            # no pair would succeed, no further one is sent meanwhile.
+            is_of_pair = isinstance(call.subject, Pair) and not isinstance(verdict, Fatal)
+            if self._transport.is_lent or not is_of_pair:
                 on_doubt = NO_OBSERVER.on_doubt
             on_doubt(1)
             try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import aiohttp
 import attrs
@@ -34,10 +34,12 @@ from aiohubassoc.errors import (
 
 if TYPE_CHECKING:
     import ssl as _ssl
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc.options import Timeouts
+
+    _Session: TypeAlias = aiohttp.ClientSession | OwnSession
 
 # The reply to a batch of 2,000 pairs is about 600 kB; the links of 1,000 records may be more.
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
@@ -105,7 +107,7 @@ class Transport:
         self._lent = session
         self._ssl = ssl
         self._proxy = find_proxy(self._base) if proxy is None and trust_env else proxy
-        self._session: aiohttp.ClientSession | OwnSession | None = None
+        self._session: _Session | None = None
         self._own: OwnSession
         self._token = ""
         self._tokens: dict[str, None] = {}  # in the order in which they were last used
@@ -149,11 +151,12 @@ class Transport:
     async def close(self) -> None:
         """Close the own session. Every `send` from now on raises ClientClosedError."""
         session, self._session = self._session, None
-        if session is None:
+        if session is None or session is self._lent:
             return
-        self._deadlines.close()
-        if session is not self._lent:
+        try:
             await session.close()
+        finally:
+            self._deadlines.close()
 
     async def send(  # noqa: C901, PLR0911, PLR0912 -- a coroutine more costs as much as reading the reply
         self, endpoint: Endpoint, token: str, *, needs_new: bool = False
@@ -198,7 +201,8 @@ class Transport:
                 self._end(attempt)
                 if may_have:
                     body = await self._redact(body)  # others may use the connection meanwhile
-                return self._received(response, body, attempt), attempt.waited
+                received = self._received(response.status, response.headers, body, "", attempt)
+                return received, attempt.waited
             if self._responses % _TIMED == 0:
                 self._connections.add_time(attempt)
             protocol.attempt = None  # nearly always: what _end() does, without its calls
@@ -208,7 +212,7 @@ class Transport:
             return self._failed(error, session, attempt), attempt.waited
         except asyncio.CancelledError:
             if attempt.was_ended():
-                return self._too_late(attempt), attempt.waited
+                return self._too_late(session, attempt), attempt.waited
             return self._interrupted(session, attempt), attempt.waited
         finally:
             if attempt.aside:
@@ -271,6 +275,8 @@ class Transport:
             return self._failed(error.cause, session, attempt), attempt.waited
         except asyncio.CancelledError:
             return self._interrupted(session, attempt), attempt.waited
+        finally:
+            self._connections.release(attempt)  # else it keeps a connection that is gone in memory
 
     def _end(self, attempt: Attempt) -> None:
         if attempt.fresh or self._responses % _TIMED == 0:
@@ -278,13 +284,11 @@ class Transport:
         self._connections.release(attempt)
 
     def _received(
-        self, response: aiohttp.ClientResponse, body: bytes, attempt: Attempt
+        self, status: int, headers: Mapping[str, str], body: bytes, url: str, attempt: Attempt
     ) -> Response:
-        """Return a whole response with 2xx; *body* is without secrets."""
-        redaction = self._redaction
-        if attempt.is_reuse:
-            return ReusedResponse(response.status, response.headers, body, "", redaction, attempt)
-        return Response(response.status, response.headers, body, "", redaction)
+        """Return a response; *body* is without secrets."""
+        parts = (status, headers, body, url, self._redaction)
+        return ReusedResponse(*parts, attempt) if attempt.is_reuse else Response(*parts)
 
     async def _read(
         self, response: aiohttp.ClientResponse, attempt: Attempt, endpoint: Endpoint
@@ -312,15 +316,12 @@ class Transport:
         if status in _2XX and not is_whole:
             return _too_large(status, most)
         self._end(attempt)
-        if status in _2XX:
-            return self._received(response, await self._redact(body), attempt)
-        redaction = self._redaction
-        headers = CIMultiDict(redaction.in_headers(response.headers))
-        url = str(self._base.with_path(self._prefix + endpoint.path, encoded=True))
-        body = await self._redact(body)
-        if attempt.is_reuse:
-            return ReusedResponse(status, headers, body, url, redaction, attempt)
-        return Response(status, headers, body, url, redaction)
+        headers: Mapping[str, str] = response.headers
+        url = ""
+        if status not in _2XX:
+            headers = CIMultiDict(self._redaction.in_headers(headers))
+            url = str(self._base.with_path(self._prefix + endpoint.path, encoded=True))
+        return self._received(status, headers, await self._redact(body), url, attempt)
 
     async def _redact(self, body: bytes) -> bytes:
         """Return *body* without secrets, and let other tasks run between parts of a long one."""
@@ -342,9 +343,7 @@ class Transport:
             was_reuse=attempt.is_reuse,
         )
 
-    def _failed(
-        self, error: BaseException, session: aiohttp.ClientSession | OwnSession, attempt: Attempt
-    ) -> NoResponse:
+    def _failed(self, error: BaseException, session: _Session, attempt: Attempt) -> NoResponse:
         """Return what *error* means; ClientClosedError: the session was closed before."""
         if session.closed and attempt.protocol is None:
             raise ClientClosedError from None
@@ -358,9 +357,7 @@ class Transport:
             result.error.message += "; a server that speaks TLS needs a base URL with https://"
         return attrs.evolve(result, was_reuse=was_reuse)
 
-    def _interrupted(
-        self, session: aiohttp.ClientSession | OwnSession, attempt: Attempt
-    ) -> NoResponse:
+    def _interrupted(self, session: _Session, attempt: Attempt) -> NoResponse:
         """
         Return what a CancelledError of *session* means; call it while that is handled.
 
@@ -372,7 +369,9 @@ class Transport:
         error = aiohttp.ClientConnectionError("the session cancelled the request")
         return self._failed(error, session, attempt)
 
-    def _too_late(self, attempt: Attempt) -> NoResponse:
+    def _too_late(self, session: OwnSession, attempt: Attempt) -> NoResponse:
+        if session.closed:  # aiohttp ends no reading of a body when it closes the connection
+            return self._failed(aiohttp.ClientConnectionError("closed here"), session, attempt)
         if attempt.connecting:
             return NoResponse(ConnectError(f"no connection within {self._timeouts.total:g} s"))
         return NoResponse(ResponseTimeoutError("no response in time"))

@@ -104,8 +104,8 @@ def count_entries(value: object, most: int) -> int:
 
 
 _INSTEAD: Final = b"[secret]"
-# The credentials of a URL in a message of another library.
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^\s'\"<>]*@")
+# A URL in a message of another library, and what follows it without a blank: each is read once.
+_URLS: Final = re.compile(r"://[^\s'\"<>]*")
 # JSON and URLs begin with these what they do not write as it is.
 _BACKSLASH, _PERCENT = b"\\%"
 _ESCAPED_IN_JSON: Final = b'"\\/'
@@ -180,7 +180,7 @@ class Redaction:
     def in_text(self, text: str) -> str:
         """Return a text without the secrets, and without the credentials of URLs."""
         body = text.encode("utf-8", "surrogatepass")
-        return _CREDENTIALS.sub("", self.in_bytes(body).decode("utf-8", "replace"))
+        return _URLS.sub(_hide_credentials, self.in_bytes(body).decode("utf-8", "replace"))
 
     def in_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Return headers without the secrets; of several with one name the first."""
@@ -188,6 +188,10 @@ class Redaction:
         for name, value in headers.items():
             found.setdefault(self.in_text(name), self.in_text(value))
         return found
+
+
+def _hide_credentials(urls: re.Match[str]) -> str:
+    return "://" + urls[0].rpartition("@")[2] if "@" in urls[0] else urls[0]
 
 
 def _letter(escape: re.Match[bytes]) -> bytes:
@@ -209,7 +213,9 @@ def _spelled(secret: bytes) -> bytes:
         if code in _ESCAPED_IN_JSON:
             ways.append(backslashes + letter)
         letters.append(b"(?:%b)" % b"|".join(ways))
-    return b"".join(letters)
+    spelled = b"".join(letters)
+    # Digits in the midst of a number are no secret: a record's id may contain a proxy's password.
+    return rb"(?<!\d)%b(?!\d)" % spelled if secret.isdigit() else spelled
 
 
 NO_SECRETS: Final = Redaction()

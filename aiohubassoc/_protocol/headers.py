@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from aiohubassoc._protocol.bounds import short
+from aiohubassoc._protocol.bounds import NO_SECRETS, Redaction, short
 from aiohubassoc.options import Quota
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ def parse_daily(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
     return limit, _number(headers.get(_DAILY_REMAINING), _MOST_CALLS_A_DAY)
 
 
-def correlation_id(headers: Mapping[str, str]) -> str | None:
+def correlation_id(headers: Mapping[str, str], redaction: Redaction = NO_SECRETS) -> str | None:
     found = headers.get(_CORRELATION_ID)
-    return None if found is None else short(found, _MOST_OF_AN_ID)
+    return None if found is None else short(redaction.in_text(found), _MOST_OF_AN_ID)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

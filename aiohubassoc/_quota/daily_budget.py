@@ -36,7 +36,7 @@ class DailyBudget:
     @property
     def left(self) -> int | None:
         """How many of the day's calls are left at most; None: HubSpot did not report it."""
-        return self._left
+        return None if self._left is None else max(0, self._left)
 
     @property
     def reserve_calls(self) -> int | None:

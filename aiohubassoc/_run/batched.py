@@ -130,7 +130,7 @@ class Batched(LinkStrategy):
         run = self._run
         linked, others, unmentioned = read_outcomes(indexes, verdict, call)
         if unmentioned:
-            run.remember(indexes, call.to_history())
+            run.remember(indexes, attrs.evolve(call.to_history(), unmentioned=True))
         if run.repeats or run.histories:
             await run.put_each(chain(linked, others), is_refusal=not linked)
         else:  # nearly always

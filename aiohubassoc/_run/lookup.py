@@ -105,7 +105,7 @@ class Lookup:
             elif (refusal := await self._ask(part.items)) is None:
                 bisection.accepted(len(part.items))
             else:
-                self._after_refusal(bisection, part.items, refusal)
+                await self._after_refusal(bisection, part.items, refusal)
 
     async def _read_singly(self, asked: Sequence[_RecordPage]) -> int:
         """Ask for records one by one; return how many were refused."""
@@ -135,7 +135,7 @@ class Lookup:
             self._run.stop(to_error(verdict))
         return verdict
 
-    def _after_refusal(
+    async def _after_refusal(
         self, bisection: Bisection[_RecordPage], asked: Sequence[_RecordPage], refusal: NotLinked
     ) -> None:
         """Note what a refusal means for its records, and how to continue with the others."""
@@ -149,10 +149,11 @@ class Lookup:
             bisection.failed()
         else:
             assert isinstance(error, ApiError)  # noqa: S101 -- HubSpot refused what was sent
-            named = set(named_records(error, {record_id for record_id, _ in asked}, self._kind))
+            records = {record_id for record_id, _ in asked}
+            named = set(await self._run.in_steps(named_records(error, records, self._kind)))
             for record_id in named:
                 self._end(record_id, refusal)
-            bisection.refused([at for at, one in enumerate(asked) if one[0] in named])
+            bisection.refused({at for at, one in enumerate(asked) if one[0] in named})
 
     def _note(self, after: Mapping[str, str | None], read: LinksRead) -> None:
         """Note what a response says about each record, and where the page asked for began."""

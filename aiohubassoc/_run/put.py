@@ -90,32 +90,29 @@ class Put(LinkStrategy):
             self._is_growing = self._workers < self._most_workers
             _ = self._run.begin(self._link_from(entry))
 
-    async def _link_from(self, entry: Entry | None) -> None:
-        """Link a pair, then further pairs if each worker reads its own."""
-        while entry is not None:
+    async def _link_from(self, entry: Entry | None = None) -> None:
+        """Link a pair, if it is given, then further pairs if each worker reads its own."""
+        while (entry := entry or await self._next()) is not None:
             await link_one(self._run, self._send, *entry)
             if self._is_growing or (
                 self._workers > self._most_workers and not self._may_send(self._workers)
             ):
                 self._workers -= 1
                 return
-            entry = await self._next()
+            entry = None
 
     def _on_doubt(self, change: int) -> None:
         """Let another worker send while one waits until its refusal can be believed."""
         self._in_doubt += change
         if change > 0 and not self._is_growing and self._may_send(self._workers + 1):
             self._workers += 1
-            _ = self._run.begin(self._link_next())
+            _ = self._run.begin(self._link_from())
 
     def _may_send(self, workers: int) -> bool:
         """Return whether *workers* stay within the concurrency and `stop_after_alike`."""
         # More in doubt than `Connections` keeps for one client would be lost.
         in_doubt, most = self._in_doubt, self._most_workers
         return workers - in_doubt <= most >= in_doubt and self._run.allows_doubts(in_doubt)
-
-    async def _link_next(self) -> None:
-        await self._link_from(await self._next())
 
     async def _next(self) -> Entry | None:
         """Return the next pair; None: there are no more."""

@@ -75,7 +75,7 @@ class LinkStrategy:
             history.attempts,
             history.reply,
             history.error or error,
-            history.uncertain,
+            history.uncertain or history.unmentioned,
         )
 
 

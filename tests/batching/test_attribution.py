@@ -146,7 +146,7 @@ def test_what_is_kept_with_a_pair_concerns_it(truth: Truth) -> None:
         if len(truth.pairs) > 1:
             for context in _contexts(part):
                 for name, values in context.items():
-                    named = [find_ids({name: (value,)}, (), None) for value in values]
+                    named = [finish(find_ids({name: (value,)}, (), None)) for value in values]
                     assert all(not own.isdisjoint(m.record_id for m in ms) for ms in named if ms)
 
 
@@ -617,6 +617,16 @@ def test_one_input_may_have_two_errors() -> None:
     ]
     failed, _ = read_reply(_pairs((1, 2), (3, 4)), _reply([(3, 4)], errors, numErrors=2))
     assert 2 == len(_part(failed).errors) == _part(failed).num_errors
+
+
+def test_errors_about_one_record_do_not_multiply() -> None:
+    """One for each of its pairs would be kept with each of its pairs: a hundred are kept."""
+    pairs = _pairs((1, 2), (1, 4), (3, 6))
+    errors = [{"context": {"fromObjectId": ["1"]}, "message": str(n)} for n in range(300)]
+    said = read_reply(pairs, _reply([(3, 6)], errors, numErrors=300))
+    assert ["failed", "failed", "linked"] == _kinds(said)
+    for one in said[:2]:
+        assert [str(n) for n in range(100)] == [error.message for error in _part(one).errors]
 
 
 def test_custom_types_whose_names_are_alike() -> None:

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import ErrorDetail
 from aiohubassoc._batching.error_ids import Excerpts, Mention, find_ids, ids_in, parse_kind
+from aiohubassoc._protocol.codec import finish
 from aiohubassoc._protocol.json_values import context as read_context
 from tests.protocol.strategies import json_values, near_bodies
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aiohubassoc._batching.error_ids import Context
+
 KNOWN = {"1", "2"}
 ENDS = (("contact", "1"), ("company", "2"))
+
+
+def _find(
+    context: Context,
+    details: Iterable[ErrorDetail],
+    sub_category: str | None,
+    known: set[str] | None = None,
+) -> list[Mention]:
+    found = finish(find_ids(context, details, sub_category))
+    return [one for one in found if known is None or one.record_id in known]
 
 
 @pytest.mark.parametrize(
@@ -84,19 +102,19 @@ def test_a_type_has_one_name(written: str, kind: str) -> None:
 )
 def test_what_a_context_names(context: dict[str, tuple[str, ...]], expected: list[Mention]) -> None:
     """Ids under the names that records have, with whatever is reported of them; each once."""
-    assert expected == find_ids(context, (), None, KNOWN)
-    assert expected == find_ids({}, [ErrorDetail(context=context)], None, KNOWN)
+    assert expected == _find(context, (), None, KNOWN)
+    assert expected == _find({}, [ErrorDetail(context=context)], None, KNOWN)
 
 
 def test_all_that_is_named() -> None:
     """Whoever looks for the other end of a pair needs ids that were not sent as well."""
-    assert [Mention("1"), Mention("9")] == find_ids({"ids": ("1", "9")}, (), None)
+    assert [Mention("1"), Mention("9")] == _find({"ids": ("1", "9")}, (), None)
 
 
 def test_context_and_details_are_put_together() -> None:
     """One may name one end and one the other; what is named in both is named once."""
     details = [ErrorDetail(context={"toObjectId": ("2",)}), ErrorDetail(context={"id": ("1",)})]
-    reported = find_ids({"fromObjectId": ("1",)}, details, None, KNOWN)
+    reported = _find({"fromObjectId": ("1",)}, details, None, KNOWN)
     assert [Mention("1", "from"), Mention("2", "to"), Mention("1")] == reported
 
 
@@ -112,13 +130,13 @@ def test_context_and_details_are_put_together() -> None:
 )
 def test_the_sub_category_may_tell_the_end(sub_category: str | None, expected: Mention) -> None:
     """Where the context does not, and where it names one end only."""
-    assert [expected] == find_ids({"id": ("1",)}, (), sub_category, KNOWN)
+    assert [expected] == _find({"id": ("1",)}, (), sub_category, KNOWN)
 
 
 def test_the_end_that_is_named_need_not_be_the_one_at_fault() -> None:
     """The context names both, the sub-category says which is missing."""
     context = {"fromObjectId": ("1",), "toObjectId": ("2",)}
-    reported = find_ids(context, (), "crm.associations.TO_OBJECT_NOT_FOUND", KNOWN)
+    reported = _find(context, (), "crm.associations.TO_OBJECT_NOT_FOUND", KNOWN)
     assert [Mention("1", "from", is_other_end=True), Mention("2", "to")] == reported
 
 
@@ -156,7 +174,7 @@ def test_no_context_is_too_odd(context: object, sub_category: str | None) -> Non
     """Whatever JSON holds: ids that were sent come out, and an excerpt holds no new words."""
     read = read_context(context)
     known = {"1", "2", "true", "a"}
-    reported = find_ids(read, [ErrorDetail(context=read)], sub_category, known)
+    reported = _find(read, [ErrorDetail(context=read)], sub_category, known)
     assert {one.record_id for one in reported} <= known
     excerpt, _ = Excerpts(read, (), known).of(ENDS)
     assert all(set(values) <= set(read[name]) for name, values in excerpt.items())
@@ -167,6 +185,13 @@ def test_a_type_names_no_record(name: str) -> None:
     """Even if it looks like one."""
     assert [] == list(ids_in(name, "CONTACT=12"))
     assert [("12", "contact", True)] == list(ids_in("why", "CONTACT=12"))
+
+
+def test_a_long_word_is_read_once() -> None:
+    """It may be a type anywhere. Time that grows with the square would be hours here."""
+    word = "a-" * 1_000_000
+    assert [] == list(ids_in("why", word))
+    assert [("1", "deal", True)] == list(ids_in("why", f"{word} DEAL=1=2"))
 
 
 def test_twenty_values_that_name_no_record_are_kept() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given, strategies as st
 
 from aiohubassoc._batching.link_attribution import LinksRead, read_links
 from aiohubassoc._protocol.codec import finish
-from aiohubassoc._protocol.links import RecordLinks, decode_links
+from aiohubassoc._protocol.links import LinksReply, RecordLinks, decode_links
+from aiohubassoc.replies import StandardError
 
 NO_LINKS = "crm.associations.NO_ASSOCIATIONS_FOUND"
 
@@ -144,5 +145,7 @@ def test_many_records_are_read_a_part_at_a_time() -> None:
     reply = finish(decode_links(refused))
     assert 1000 // 50 == len(list(read_links(asked, "contacts", reply)))
     assert asked == list(finish(read_links(asked, "contacts", reply)).failed)
+    of_all = LinksReply({}, (StandardError(context={"ids": tuple(asked)}),) * 20)
+    assert 20 * 1000 // 500 == len(list(read_links(asked, "contacts", of_all)))
     pages = orjson.dumps({"status": "COMPLETE", "results": [_page(one, 7) for one in asked]})
     assert 1000 // 20 == len(list(decode_links(pages)))

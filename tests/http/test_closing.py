@@ -22,6 +22,7 @@ from aiohubassoc import (
     RetryPolicy,
     SharedQuota,
     Status,
+    Timeouts,
 )
 from tests.conftest import pass_time, settle
 from tests.http.raw_server import Exchange, raw_server, refused
@@ -111,6 +112,26 @@ async def test_what_was_not_sent_is_reported_as_not_sent(after: float, lent: boo
     lost = (Status.UNPROCESSED, 1, True, "ConnectionLostError")
     linked = (Status.LINKED, 1, False, "NoneType")
     assert sent == {(lost if after < 0.1 else linked): 5}
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 99", "Transfer-Encoding: chunked"])
+async def test_a_client_that_is_closed_in_the_midst_of_a_body(length: str) -> None:
+    """What is in flight may have made its link; nothing waits for the rest."""
+
+    async def respond(exchange: Exchange) -> None:
+        exchange.say(f"HTTP/1.1 200 OK\r\n{length}\r\n\r\n9\r\n{{".encode())
+
+    outcomes: list[Outcome] = []
+    async with raw_server(respond) as server:
+        client = AssociationClient("token-1", base_url=server.base_url, timeouts=Timeouts(5, 5, 5))
+        async with client, asyncio.timeout(100):
+            with pytest.raises(ClientClosedError):
+                async with client.link_each([Pair("contacts", 1, "companies", 1)]) as run:
+                    await pass_time(1.0)
+                    await client.aclose()
+                    async for outcome in run:
+                        outcomes.append(outcome)  # noqa: PERF401 -- it raises in the midst
+    assert {(Status.UNPROCESSED, 1, True, "ConnectionLostError"): 1} == _count(outcomes)
 
 
 async def test_a_client_that_is_closed_while_it_connects(monkeypatch: pytest.MonkeyPatch) -> None:

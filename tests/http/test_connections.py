@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -13,6 +14,7 @@ import pytest
 
 from aiohubassoc import (
     AssociationClient,
+    ClientClosedError,
     ConnectionLostError,
     InvalidResponseError,
     NotFoundError,
@@ -26,7 +28,12 @@ from aiohubassoc import (
 )
 from aiohubassoc._http import own_session
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc._http.connections import Attempt, Connections, WatchedProtocol
+from aiohubassoc._http.connections import (
+    Attempt,
+    Connections,
+    UnfitConnectionError,
+    WatchedProtocol,
+)
 from aiohubassoc._http.transport import ReusedResponse, Transport
 from aiohubassoc._protocol.requests import Endpoint
 from tests.conftest import pass_time
@@ -645,6 +652,53 @@ async def test_a_server_that_drops_every_second_call() -> None:
     async with raw_server(respond) as server, _client(server, timeouts=timeouts) as client:
         outcomes = await _outcomes(client, *range(1, 601))
     assert {(Status.LINKED, 1)} == {(outcome.status, outcome.attempts) for outcome in outcomes}
+
+
+async def test_a_lent_session_that_is_closed_while_a_call_looks_for_a_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The connection cannot be used, and there is no other: the client is closed, nothing sent."""
+
+    async def respond(exchange: Exchange) -> None:
+        exchange.link()
+
+    take = Connections.take_lent
+
+    async def take_and_close(self: Connections, attempt: Attempt, connection: Any) -> None:
+        await take(self, attempt, connection)
+        if attempt.is_reuse:
+            await client._transport._session.close()  # type: ignore[union-attr]
+            raise UnfitConnectionError
+
+    monkeypatch.setattr(Connections, "take_lent", take_and_close)
+    async with raw_server(respond) as server, _client(server, lent=True) as client:
+        assert (await _one(client, 1)).ok
+        with pytest.raises(ClientClosedError):
+            await client.create_default(_pair(2))
+        async with client.link_each([_pair(2)]) as outcomes:
+            outcome = await anext(outcomes)
+            assert (0, False) == (outcome.attempts, outcome.maybe_applied)
+            with pytest.raises(ClientClosedError):
+                await anext(outcomes)
+        assert 1 == server.requests
+
+
+@pytest.mark.parametrize("lent", OURS)
+async def test_connections_that_are_gone_take_no_memory(lent: bool) -> None:
+    """A hundred are lost: no more of them are known than are open."""
+
+    async def respond(exchange: Exchange) -> None:
+        if exchange.of_connection == 2:
+            exchange.reset()
+        else:
+            exchange.link()
+
+    async with raw_server(respond) as server, _client(server, lent=lent, concurrency=4) as client:
+        await _outcomes(client, *range(1, 101))
+        assert server.connections >= 100
+        gc.collect()
+        connections = client._transport._connections
+        assert len(connections._own) + len(connections._lent) <= 4
 
 
 async def test_however_many_wait_for_silence() -> None:

@@ -672,7 +672,7 @@ async def test_the_limiter_hears_of_every_call_whatever_is_raised(where: str) ->
         await sender.send(call)
     assert (0, 0) == (limiter.in_flight, transport.on_wire)
     assert not sender._semaphore.locked()
-    assert (where in {"judge", "heard"}) == call.uncertain
+    assert (where != "endpoint") == call.uncertain
 
 
 async def test_a_quota_is_kept_strictly_though_half_of_the_callers_give_up() -> None:
@@ -717,12 +717,15 @@ async def test_the_log_names_pairs_and_reasons_but_no_token(
     assert "canary-token" not in caplog.text
 
 
-@pytest.mark.parametrize(("subject", "changes"), [(pair(1), [1, -1]), ("a lookup", [])])
+@pytest.mark.parametrize(
+    ("subject", "status", "changes"),
+    [(pair(1), 404, [1, -1]), ("a lookup", 404, []), (pair(1), 401, [])],
+)
 async def test_only_calls_for_a_pair_have_others_sent_meanwhile(
-    subject: object, changes: list[int]
+    subject: object, status: int, changes: list[int]
 ) -> None:
-    """No worker waits for a lookup that is in doubt."""
-    refusal = error(404)
+    """No worker waits for a lookup that is in doubt, and a refused token stops the run."""
+    refusal = error(status)
     doubts: list[int] = []
 
     class Reused(FakeTransport):
@@ -740,5 +743,5 @@ async def test_only_calls_for_a_pair_have_others_sent_meanwhile(
     sender._endpoint = lambda _: create_default(ApiVersion.V4, pair(1))
     judge_refusal = sender._judge_refusal
     sender._judge_refusal = lambda response, _, now: judge_refusal(response, pair(1), now)
-    assert isinstance(await sender.send(Call(subject, Doubtful())), Refused)
+    assert isinstance(await sender.send(Call(subject, Doubtful())), Refused | Fatal)
     assert changes == doubts

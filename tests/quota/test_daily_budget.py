@@ -132,6 +132,16 @@ def test_calls_that_were_reported_are_not_taken_off_twice_and_then_called_a_new_
     assert 7 == budget.left  # of 8, and not 9
 
 
+def test_no_less_than_nothing_is_left() -> None:
+    """Others used up the day while five calls were in flight whose responses report nothing."""
+    budget = DailyBudget(0)
+    _report(budget, 1.0, 2, in_flight=5, sent_at=0.5)
+    for second in range(2, 7):
+        _report(budget, float(second), None, sent_at=0.5)
+    assert 0 == budget.left
+    assert not budget.may_go(7.0, in_flight=0)
+
+
 def test_responses_are_not_remembered_without_end() -> None:
     """4,096 are, and no more: memory does not grow with a run."""
     budget = DailyBudget(0)

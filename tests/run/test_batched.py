@@ -115,6 +115,32 @@ async def test_a_batch_has_one_pair_of_types() -> None:
     } == by_types
 
 
+@pytest.mark.parametrize(
+    ("then", "status", "maybe"),
+    [
+        (error(400, category="VALIDATION_ERROR"), "failed", False),
+        (error(403, category="MISSING_SCOPES"), "unprocessed", True),
+        (error(423, category="LOCKED"), "failed", True),
+        (None, "linked", False),
+    ],
+)
+async def test_a_pair_that_a_reply_left_open_may_be_linked(
+    then: Response | None, status: str, maybe: bool
+) -> None:
+    """Until its own call is refused or linked; also if the run ends before, or while it waits."""
+    retry = {"retry": RetryPolicy(attempts=1)}
+    portal = FakePortal(silent=ends_of(pairs_of(1)), script={"put": [then]})
+    sent, _ = await link(portal, pairs_of(2), client=retry)
+    assert (status, maybe) == (sent.status, sent.maybe_applied)
+    waits = FakePortal(silent=ends_of(pairs_of(3)), latency=1.0)
+    async with running(waits, pairs_of(4), client={"concurrency": 2}) as outcomes:
+        await pass_time(1.5)  # two are in flight by themselves, and one waits
+        outcomes.stop(RunStoppedError("enough"))
+        reported = sorted([one async for one in outcomes], key=lambda one: one.index)
+    assert ["linked", "linked", "unprocessed", "linked"] == [one.status for one in reported]
+    assert [False, False, True, False] == [one.maybe_applied for one in reported]
+
+
 async def test_no_pair_is_in_a_batch_twice() -> None:
     """A repeated pair is sent once, and each of both has the outcome."""
     portal = FakePortal(bad=[2])
@@ -506,10 +532,10 @@ def test_one_outcome_a_pair_whatever_happens(case: Case) -> None:
     assert list(range(read)) == (indexes if case.ordered else sorted(indexes))
     assert read == report.total
     assert read == case.count or case.leave_after is not None
-    linked = {outcome.pair for outcome in reported if outcome.status is Status.LINKED}
+    linked = {one.pair for one in reported if one.status is Status.LINKED or one.maybe_applied}
     for outcome in reported:
         if outcome.pair not in linked or outcome.status is Status.LINKED:
-            _check_truth(outcome, portal)  # else it stands there twice, and the other was linked
+            _check_truth(outcome, portal)  # else it may stand there twice: the other was linked
         if outcome.status is Status.UNPROCESSED:
             assert report.stopped is not None
         elif recorder is not None:

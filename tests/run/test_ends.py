@@ -377,6 +377,7 @@ async def test_a_client_in_a_second_loop_is_an_error_of_ours() -> None:
             lambda: client.link_all(pairs_of(3)),
             lambda: client.create_default(pairs_of(1)[0]),
             lambda: client.create_default_batch("contacts", "companies", [(1, 2)]),
+            client.aclose,
         ):
             await asyncio.get_running_loop().run_in_executor(None, elsewhere, use)
         assert 3 == (await client.link_all(pairs_of(3))).linked
