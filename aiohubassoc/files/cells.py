@@ -68,8 +68,8 @@ class CellList(str):
 
     @property
     def items(self) -> list[str]:
-        """The text of each element."""
-        return list(map(value_text, self._values))
+        """The text of each element that is not empty."""
+        return [text for text in map(value_text, self._values) if text.strip()]
 
 
 def value_text(value: object) -> str:

@@ -14,7 +14,7 @@ import attrs
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files import hubspot
-from aiohubassoc.files.cells import Float, character_problem, to_json
+from aiohubassoc.files.cells import Float, character_problem, to_json, value_text
 from aiohubassoc.files.columns import Wanted, list_columns, normalize, note_labels
 from aiohubassoc.files.ids import CellKind, IdRule, RejectedRowError, reject
 from aiohubassoc.files.limits import COLUMNS, KEPT_CHARS, ROW_CHARS, SHOWN_CHARS, shown
@@ -196,7 +196,7 @@ class JsonlPairs:
 
     The ids may also stand in ``from_id`` and ``to_id``, without their types, or in the keys that
     the user named; ``from_type`` and ``to_type`` hold the types of ids that have none. A list holds
-    several ids, or none.
+    several ids, or none; its empty elements are nothing.
 
     Raises:
         InputError: A key that the user named is of another type than the one given.
@@ -304,7 +304,9 @@ class _KeyedEnd:
     def records(self, fields: Mapping[str, object]) -> Ends:
         """Return the records of this end; raise a RejectedRowError if one is invalid."""
         value, other = fields[self.keys.id], self.keys.other
-        items = value if isinstance(value, list) else [value]
+        items = [value]
+        if isinstance(value, list):
+            items = [one for one in value if value_text(one).strip()]
         ends = [one for item in items for one in self._records(item, fields)]
         if other is not None and ends:
             again = _ID_TEXT.fullmatch(str(fields[other]))

@@ -241,7 +241,7 @@ def _bare(text: str) -> str:
     if isinstance(text, LongNumber):
         raise NoKeyError(f"is {shown(text)}, {CellKind.LONG.one}")
     if isinstance(text, CellList):
-        items = [item for item in text.items if item.strip()]
+        items = text.items
         if len(items) > 1:
             raise NoKeyError("holds several values")
         return _bare(items[0] if items else "")

@@ -454,8 +454,8 @@ def test_a_list_is_several_ids(tmp_path: Path, kind: pa.DataType) -> None:
 @pytest.mark.parametrize(
     ("values", "reported"),
     [
-        (["202", None], "to_id is empty"),
         (["202", "Acme"], "to_id is 'Acme', a name or other text"),
+        ([None, "NULL"], "to_id is 'NULL', a placeholder for nothing"),
         (["202;203"], "to_id is '202;203', several ids"),
     ],
 )
@@ -464,6 +464,25 @@ def test_a_list_with_one_bad_id(tmp_path: Path, values: list[str | None], report
     path = _file(tmp_path, {"from_id": [1, 2], "to_id": pa.array([values, ["7"]])})
     ((line, problem),) = problems_of(path).items()
     assert (1, True) == (line, problem.startswith(reported))
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl", "csv"])
+def test_an_empty_element_is_nothing(tmp_path: Path, form: str) -> None:
+    """One rule for the lists of all formats; a list of nothing else links nothing."""
+    lists = [["202", None, "203"], [None, "", " "], ["\u00a0", "204"]]
+    path = str(tmp_path / f"pairs.{form}")
+    if form == "parquet":
+        _file(tmp_path, {"from_id": [1, 2, 3], "to IDs": pa.array(lists)})
+    else:
+        cells = [";".join(one or "" for one in cell) for cell in lists]
+        lines = ["from_id,to IDs", *(f"{n},{cell}" for n, cell in enumerate(cells, 1))]
+        if form == "jsonl":
+            lines = [json.dumps({"from": n, "to IDs": cell}) for n, cell in enumerate(lists, 1)]
+        file_of(tmp_path, "\n".join(lines), f"pairs.{form}")
+    options = {"to_column": "to IDs"}
+    assert [("1", "202"), ("1", "203"), ("3", "204")] == ids_of(path, **options)
+    counts = counts_of(path, **options)
+    assert (3, 0, 1) == (counts.rows, counts.rejected, counts.nothing_to_link)
 
 
 def test_whole_floats_are_ids(tmp_path: Path) -> None:
