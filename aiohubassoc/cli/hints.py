@@ -179,7 +179,7 @@ def after_failures(
 
 
 def _find_causes(report: LinkReport, call: LinkCall) -> list[str]:
-    steps = [step] if (step := after_stop(report.stopped, call.token)) else []
+    steps = [step] if (step := after_stop(report.stopped, call.token, report.day_end)) else []
     if report.not_linked > report.failed_before and not report.pairs.responses:
         steps.append(
             f"No response came from {report.portal}. Check the network, the proxy and --base-url"
@@ -306,7 +306,9 @@ def quote(word: str) -> str:
     return f"\"$(printf '{''.join(data)}')\""
 
 
-def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
+def after_stop(
+    stopped: AioHubAssocError | None, token: TokenOptions, day_end: str = "within 24 hours"
+) -> str:
     """Return what is to be done about the cause, before the run can continue; empty: nothing."""
     match stopped:
         case errors.AuthenticationError(status=status):
@@ -321,7 +323,7 @@ def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
         case errors.DailyLimitError() | errors.DailyReserveError():
             step = (
                 "HubSpot allows no more calls today. It counts the day's calls anew at midnight in "
-                "the account's time zone"
+                f"the account's time zone: {day_end}"
             )
         case errors.ConnectError():
             step = f"{stopped.message}. Check the network, --base-url and --proxy"

@@ -38,6 +38,9 @@ REPORTED_LINKED: Final = (Status.LINKED, Status.PARTIAL)
 # What a run folder keeps in place of a portal's address that is another one each time.
 SIMULATED_PORTAL: Final = "a simulated portal"
 
+# In the header of a run folder: the offset of the account's time zone.
+UTC_OFFSET: Final = "utc_offset_seconds"
+
 
 @attrs.frozen
 class Command:
@@ -119,6 +122,7 @@ class LinkCall:
     uvloop: bool = False
     limit: int | None = None
     checks_account: bool = False
+    utc_offset_seconds: float | None = None  # as the run folder keeps it; None: it does not
 
 
 class FolderTable:

@@ -239,6 +239,8 @@ class Runner(ABC):
         if task.cancelled() or isinstance(task.exception(), errors.AioHubAssocError):
             return None
         found = task.result()
+        if found.utc_offset is not None:
+            self._report.utc_offset_seconds = found.utc_offset.total_seconds()
         reads = self.command.send.makes_reads
         lacks = [scope for scope in found.scopes.lacks if reads or not scope.endswith(".read")]
         if lacks and found.obstacle is None:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -421,7 +422,11 @@ def test_a_refused_token(
             (),
             "The access token lacks scopes: crm.objects.contacts.write. Add them to its app",
         ),
-        ({"daily_limit": 4}, (), "counts the day's calls anew at midnight in the account's time"),
+        (
+            {"daily_limit": 4},
+            (),
+            "anew at midnight in the account's time zone: within 24 hours\n",
+        ),
         (
             {"daily_limit": 1000},
             ("--reserve-daily", "990"),
@@ -451,6 +456,28 @@ def test_what_ends_a_run_names_its_cure(
     assert reported in result.out
     verb, path, *_ = _step(result.out, "To continue: ")
     assert (verb, path) == (("resume", str(folder)) if keeps else ("link", str(pairs)))
+
+
+@pytest.mark.parametrize("hours", [-5.0, 0.0, 5.75])
+def test_the_end_of_the_day(
+    command: Command, start_portal: StartPortal, tmp_path: Path, folder: Path, *, hours: float
+) -> None:
+    """In the time of this machine; the run folder keeps it, as nothing can be asked then."""
+    start_portal(daily_limit=20, utc_offset=hours)
+    pairs = write_pairs(tmp_path / "pairs.csv", 200)
+    ends = []
+    for arguments in (("link", pairs, *TYPES, "--run", folder), ("resume", folder)):
+        ends.append(_day_end(hours))
+        result = command(*arguments)
+        ends.append(_day_end(hours))
+        said = f"{result.out}{result.err}".partition("in the account's time zone: ")[2]
+        assert said.partition("\n")[0] in ends
+
+
+def _day_end(hours: float) -> str:
+    today = datetime.now(timezone(timedelta(hours=hours))).date()
+    midnight = datetime(today.year, today.month, today.day, tzinfo=UTC) - timedelta(hours=hours)
+    return f"{(midnight + timedelta(days=1)).astimezone():%Y-%m-%d %H:%M %Z}"
 
 
 def test_an_object_type_that_hubspot_does_not_know(
