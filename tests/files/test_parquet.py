@@ -469,7 +469,7 @@ def test_a_list_with_one_bad_id(tmp_path: Path, values: list[str | None], report
 @pytest.mark.parametrize("form", ["parquet", "jsonl", "csv"])
 def test_an_empty_element_is_nothing(tmp_path: Path, form: str) -> None:
     """One rule for the lists of all formats; a list of nothing else links nothing."""
-    lists = [["202", None, "203"], [None, "", " "], ["\u00a0", "204"]]
+    lists: list[list[str | None]] = [["202", None, "203"], [None, "", " "], ["\u00a0", "204"]]
     path = str(tmp_path / f"pairs.{form}")
     if form == "parquet":
         _file(tmp_path, {"from_id": [1, 2, 3], "to IDs": pa.array(lists)})
