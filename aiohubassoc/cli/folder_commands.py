@@ -103,7 +103,8 @@ def _find_steps(reader: Reader, header: dict[str, Any]) -> list[str]:
         for one, name, _, message in reader.categories()
         if one in {Status.FAILED, Status.PARTIAL}
     ]
-    failures = FailureCounts(groups, reader.rejected_count(), is_at_end=is_at_end)
+    has_objects = header.get(run_folder.HAS_OBJECTS, False)
+    failures = FailureCounts(groups, reader.rejected_count(), is_at_end, has_objects)
     found = after_failures(folder, failures, run_folder.read_command(header))
     return steps + [f"{sentence}: {command}" for sentence, command in found]
 

@@ -23,6 +23,7 @@ from aiohubassoc.cli.report import NO_ERROR
 from aiohubassoc.cli.terminal import escape_controls, suggest
 from aiohubassoc.errors import plural
 from aiohubassoc.files.byte_source import STDIN
+from aiohubassoc.files.results import results_format
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.shared_quota.quota import hide_password
 
@@ -89,7 +90,7 @@ def after_link(
             "Nothing was sent: the pairs that are left failed in an earlier run, and are sent "
             "again only with --retry-failed"
         )
-    left = FailureCounts(report.failures, report.invalid, is_at_end=report.is_at_end)
+    left = FailureCounts(report.failures, report.invalid, report.is_at_end, report.has_objects)
     if folder is not None:
         written = failures if report.rows_written else None
         found = after_failures(folder, left, command, call.token, written=written)
@@ -123,7 +124,7 @@ def _name_failures_file(
     where = list_portal(command, call.token)
     return [
         f"Wrote {rows} to {path}, each with its reason",
-        how_to_link(path, command.input, where, corrected=left.need_changes),
+        how_to_link(path, command.input, where, left),
     ]
 
 
@@ -136,6 +137,8 @@ class FailureCounts:
     rejected: int
     is_at_end: bool
     """Whether every row was read and every pair has a result."""
+    has_objects: bool
+    """Whether rows are objects of JSON Lines."""
 
     def __bool__(self) -> bool:
         return bool(self.groups or self.rejected)
@@ -169,7 +172,7 @@ def after_failures(
         steps.append(("To send those again that failed", compose("resume", [folder], options)))
     if not failures or written is not None:
         return steps
-    path = "failed.csv"
+    path = "failed.jsonl" if failures.has_objects else "failed.csv"
     export = compose("export", [folder], {"--failed": True, "--output": path})
     steps.append(("To write those that failed to a file", export))
     if failures.need_changes and failures.is_at_end and command is not None:
@@ -208,8 +211,8 @@ def after_verify(
             for one in examples
             if one.category and one.category not in NO_ERROR
         ]
-        corrected = FailureCounts(problems, 0, is_at_end=True).need_changes
-        written = how_to_link(output, command.input, where, corrected=corrected)
+        left = FailureCounts(problems, 0, is_at_end=True, has_objects=report.has_objects)
+        written = how_to_link(output, command.input, where, left)
         return [*steps, written] if report.rows_written else steps
     if command.portal.simulate:  # that portal is gone
         return steps
@@ -222,7 +225,7 @@ def after_verify(
     again = ", give the input again" if STDIN in sources else ""
     what = "To read them back again" if is_cut_short else "To write those not linked to a file"
     if output is not None or not is_cut_short:
-        options["--output"] = output or "missing.csv"
+        options["--output"] = output or ("missing.jsonl" if report.has_objects else "missing.csv")
     verify = compose("verify", sources, options)
     return [*steps, f"{what}{again}: {verify}"]
 
@@ -244,10 +247,15 @@ def after_move(folder: str, command: Command, access: AccessOptions) -> str:
 
 
 def how_to_link(
-    path: str, input_: Layout, where: Mapping[str, object] | None = None, *, corrected: bool = False
+    path: str,
+    input_: Layout,
+    where: Mapping[str, object] | None = None,
+    failures: FailureCounts | None = None,
 ) -> str:
-    """Return how to link rows written to *path*; *corrected*: they would fail again as they are."""
-    sentence = _CORRECTED if corrected else "To link them"
+    """Return how to link rows written to *path*; *failures*: those that they are of."""
+    if failures is not None and failures.has_objects and results_format(path) != "jsonl":
+        return "To link them, write them as JSON Lines: to a file whose name ends with .jsonl"
+    sentence = _CORRECTED if failures and failures.need_changes else "To link them"
     return f"{sentence}: {_compose_link(path, input_, where or {})}"
 
 

@@ -137,7 +137,7 @@ class LinkRun(Runner):
         if isinstance(outcome.error, PreviousFailureError):
             self.report.failed_before += 1
         if not outcome.ok:
-            self.sinks.write_row(record.fields, result)
+            self.sinks.write_row(self._table.cells(outcome.pair), result)
 
 
 def link_pairs(

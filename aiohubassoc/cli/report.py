@@ -113,6 +113,7 @@ class _RowReport:
     pairs: Report | VerificationReport
     # What reading the input has changed and left out; None: no input was read.
     input_counts: InputCounts | None = None
+    has_objects: bool = False  # whether rows are objects of JSON Lines
     invalid: int = 0
     # The first of them: each one's line, place as messages call it, and problem.
     invalid_lines: list[dict[str, Any]] = attrs.Factory(list)

@@ -40,6 +40,8 @@ SIMULATED_PORTAL: Final = "a simulated portal"
 
 # In the header of a run folder: the offset of the account's time zone.
 UTC_OFFSET: Final = "utc_offset_seconds"
+# In the header of a run folder: whether rows are objects of JSON Lines.
+HAS_OBJECTS: Final = "has_objects"
 
 
 @attrs.frozen
@@ -147,6 +149,7 @@ class FolderTable:
         header = reader.header()
         self.header: list[str] = header["columns"]
         self.names: list[str] = header["names"]
+        self.has_objects: bool = header.get(HAS_OBJECTS, False)
         self.name = self.names[0]
         self.job: dict[str, object] = header["job"]
         self._inputs: list[dict[str, object]] = header["inputs"]
@@ -264,6 +267,7 @@ def open_journal(
     """Return the run folder for a table; without ``--run`` one that ends with *stack*."""
     folder, are_stable, job = how.run, False, {}
     about: dict[str, object] = {"columns": table.header, "inputs": [], "names": table.names}
+    about[HAS_OBJECTS] = table.has_objects
     if folder is None:
         try:
             made = tempfile.TemporaryDirectory(prefix="aiohubassoc-", ignore_cleanup_errors=True)

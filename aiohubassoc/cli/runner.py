@@ -75,6 +75,7 @@ class Runner(ABC):
         limit: int | None = None,
     ) -> None:
         report.portal, report.limit, report.input_counts = connection.portal, limit, table.counts
+        report.has_objects = table.has_objects
         jsonl = JsonlOutput(table.names, ordered=ordered) if output.stream else None
         self.sinks: Final = Sinks(jsonl, path, self.stop)
         self.console: Final = (

@@ -7,6 +7,8 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from aiohubassoc.simulator import FaultPlan, Latency
@@ -282,8 +284,9 @@ def test_json_lines_as_csv(command: Command, objects: list[Any], folder: Path) -
     assert [row["aiohubassoc_status"] for row in rows] == ["linked", "linked", "failed"]
 
 
+@pytest.mark.parametrize("way", ["export", "--failures"])
 def test_a_cell_with_several_ids_comes_back_as_several_rows(
-    command: Command, start_portal: StartPortal, tmp_path: Path, folder: Path
+    command: Command, start_portal: StartPortal, tmp_path: Path, folder: Path, *, way: str
 ) -> None:
     """Each with its own id, so that those that failed can be linked again alone."""
     portal = start_portal(records_up_to=50)
@@ -292,7 +295,9 @@ def test_a_cell_with_several_ids_comes_back_as_several_rows(
         "Record ID,Deal Name,Associated Contact IDs\n1,Big,11;99;13\n2,Small,14\n3,None,\n",
         encoding="utf-8",
     )
-    call = ("link", export, "--from", "deals", "--run", folder, *FAST)
+    failed = tmp_path / "failed.csv"
+    written = ("--failures", failed) if way == "--failures" else ()
+    call = ("link", export, "--from", "deals", "--run", folder, *FAST, *written)
     assert command(*call).code == 1
     columns = ("Record ID", "Deal Name", "Associated Contact IDs", "status")
     rows = _rows(command("export", folder))
@@ -302,9 +307,33 @@ def test_a_cell_with_several_ids_comes_back_as_several_rows(
         ("1", "Big", "99", "failed"),
         ("2", "Small", "14", "linked"),
     ]
-    failed = tmp_path / "failed.csv"
-    command("export", folder, "--failed", "--output", failed)
+    if way == "export":
+        command("export", folder, "--failed", "--output", failed)
     mended = start_portal(instead_of=portal)
     reported = command("link", failed, "--from", "deals", *FAST, "--json").reported
     assert (reported["total"], reported["linked"]) == (1, 1)
+    assert list(sent_to(mended)) == [("1", "99")]
+
+
+@pytest.mark.parametrize("way", ["export", "--failures"])
+def test_a_list_comes_back_as_its_ids(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    tmp_path: Path,
+    folder: Path,
+    *,
+    way: str,
+) -> None:
+    """Of Parquet, as text that can be linked again."""
+    portal = start_portal(records_up_to=50)
+    table = pa.table({"from_id": [1], "ids": pa.array([["11", None, "99", "13"]])})
+    pq.write_table(table, tmp_path / "lists.parquet")
+    failed, column = tmp_path / "failed.csv", ("--to-column", "ids")
+    written = ("--failures", failed) if way == "--failures" else ()
+    assert link(tmp_path / "lists.parquet", *column, "--run", folder, *written).code == 1
+    if way == "export":
+        command("export", folder, "--failed", "--output", failed)
+    mended = start_portal(instead_of=portal)
+    assert link(failed, *column, "--json").reported["linked"] == 1
     assert list(sent_to(mended)) == [("1", "99")]

@@ -322,6 +322,44 @@ def test_a_run_folder_knows_what_failed(
     assert "To " not in again.out
 
 
+@pytest.mark.parametrize("stdin", [False, True])
+def test_json_lines_are_written_as_what_can_be_linked(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    tmp_path: Path,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    stdin: bool,
+) -> None:
+    """Of objects with types in their ids CSV would be no input."""
+    monkeypatch.chdir(tmp_path)
+    portal = start_portal(records_up_to=10)
+    lines = b'{"from": "contacts:1", "to": ["companies:2", "companies:99"]}\n'
+    (tmp_path / "pairs.jsonl").write_bytes(lines)
+    name = "-" if stdin else "pairs.jsonl"
+    given = {"stdin": lines} if stdin else {}
+    csv = link(name, "--failures", "f.csv", **given).out
+    assert "To link them, write them as JSON Lines: to a file whose name ends with .jsonl" in csv
+    written = link(name, "--failures", "f.jsonl", **given).out
+    link(name, "--run", folder, **given)
+    for printed in (command("status", folder).out, command("resume", "--no-check", folder).out):
+        assert command(*_step(printed, "To write those that failed ")).code == 0
+    command("report", folder, "--output", "report.html")
+    assert "--output failed.jsonl" in (tmp_path / "report.html").read_text("utf-8")
+    missing = command("verify", folder, "--all").out
+    verify = _step(missing, "To write those not linked to a file: ")
+    assert command(*verify, "--all").code == 1
+    as_csv = command(*verify[:-1], "missing.csv", "--all").out
+    assert "To link them, write them as JSON Lines: to a file whose name ends with .jsonl" in as_csv
+    start_portal(instead_of=portal)
+    for printed in (written, command("status", folder).out):
+        reported = command(*_step(printed, _CORRECT), "--json", "--no-check").reported
+        assert (reported["total"], reported["linked"]) == (1, 1)
+    assert link("missing.jsonl", "--json").reported["linked"] == 1
+
+
 def _start_failing_portal(start: StartPortal, monkeypatch: pytest.MonkeyPatch) -> ServedPortal:
     """Return a portal that fails with each request, which no client sends again."""
     impatient = partial(AssociationClient, retry=RetryPolicy(attempts=1))
