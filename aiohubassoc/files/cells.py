@@ -104,7 +104,7 @@ def _decode(value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        return value.hex()
+        return f"0x{value.hex()}"  # digits alone would be another number
 
 
 def _decimal(value: Decimal) -> str:

@@ -18,7 +18,7 @@ from aiohubassoc.files.columns import (
     possible_delimiters,
 )
 from aiohubassoc.files.csv_reader import CsvReader
-from aiohubassoc.files.ids import IdRule, RejectedRowError
+from aiohubassoc.files.ids import CellKind, IdRule, RejectedRowError, classify_text
 from aiohubassoc.files.limits import COLUMNS, SHOWN_CHARS
 from aiohubassoc.pair import Pair, unchecked_pair
 
@@ -150,7 +150,7 @@ class Table:
         try:
             found = self._find(Header(fields, ""))
         except MissingColumnsError:
-            return any(are_own) and all(name[:1].isalpha() for name in names)
+            return any(are_own) and {*map(classify_text, names)} == {CellKind.NAME}
         except InputError:  # it is in doubt what they are
             return True
         return [end.place for end in found] != [end.place for end in self.ends]

@@ -97,7 +97,7 @@ def test_parquet_is_told_by_its_bytes(tmp_path: Path, name: str) -> None:
         (dt.time(3, 4, 5), pa.time32("s"), "03:04:05"),
         (dt.timedelta(days=1), pa.duration("s"), "1 day, 0:00:00"),
         (b"text", pa.binary(), "text"),
-        (b"\xff\x00", pa.binary(), "ff00"),
+        (b"\xff\x00", pa.binary(), "0xff00"),
         ([1, None], pa.list_(pa.int64()), "[1, null]"),
         (
             {"a": "ä", "b": dt.date(2026, 1, 2)},
@@ -203,11 +203,15 @@ def test_the_first_row_comes_at_once(tmp_path: Path, group_rows: int) -> None:
         (pa.array([None, "3", "3"]), "from_id is empty"),
         (pa.array(["from_id", "3", "3"]), "repeats the header"),
         (pa.array(["1\0", "3", "3"]), "digits with an invisible character"),
+        (pa.array([b"\x91\x80", b"3", b"3"]), "from_id is '0x9180', a name or other text"),
+        (pa.array([[b"\x91\x80"], [b"3"], [b"3"]]), "from_id is '0x9180', a name or other text"),
+        (pa.array([10**15, 3, 3], pa.duration("s")), "000 duration[s]', a name or other text"),
     ],
 )
 def test_a_row_that_cannot_be_used(tmp_path: Path, ids: pa.Array, reported: str) -> None:
     """It is reported by its number, by the same rules as in CSV."""
-    path = _file(tmp_path, {"from_id": ids, "to_id": ["to_id", "4", "5"]})
+    first = "to_id" if "header" in reported else "3"
+    path = _file(tmp_path, {"from_id": ids, "to_id": [first, "4", "5"]})
     assert reported in problems_of(path)[1]
 
 
