@@ -90,6 +90,19 @@ def test_the_rows_without_a_pair_have_their_reason(
     assert [{name: str(value) for name, value in line.items()} for line in lines] == rows
 
 
+def test_names_with_brackets_are_printed_as_they_are(
+    command: Command, contacts: Path, companies: Path
+) -> None:
+    """They are no markup."""
+    contacts = contacts.rename(contacts.with_name("contacts [final].csv"))
+    (companies.parent / "a[").mkdir()
+    companies = companies.rename(companies.parent / "a[" / "b].csv")
+    result = command("pairs", contacts, companies, *_BY_DOMAIN)
+    assert result.code == 0
+    assert f"  row of {contacts} matches several records" in result.err
+    assert f"  row of {companies} matches no row of {contacts}" in result.err
+
+
 def test_a_cell_of_several_lines_is_one_cell(command: Command, tmp_path: Path) -> None:
     """With any line end, in the pairs and in the rows without a pair."""
     for name, key in (("left", "x\ry"), ("right", "x\ry"), ("other", "z")):
