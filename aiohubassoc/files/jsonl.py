@@ -15,7 +15,7 @@ import attrs
 from aiohubassoc.errors import InputError
 from aiohubassoc.files import hubspot
 from aiohubassoc.files.cells import Float, character_problem, to_json, value_text
-from aiohubassoc.files.columns import Wanted, list_columns, normalize, note_labels
+from aiohubassoc.files.columns import Wanted, both_ends, list_columns, normalize, note_labels
 from aiohubassoc.files.ids import CellKind, IdRule, RejectedRowError, reject
 from aiohubassoc.files.limits import COLUMNS, KEPT_CHARS, ROW_CHARS, SHOWN_CHARS, shown
 from aiohubassoc.files.record import Record
@@ -248,6 +248,10 @@ class JsonlPairs:
         note_labels(names, self._name, "key", self._counts)
         for end in self._ends:
             end.keys = end.find(fields)
+        key = self._from.keys.id
+        has_list = self._from.keys.holds_several or isinstance(fields[key], list)
+        if key == self._to.keys.id and not has_list:
+            raise RejectedRowError(both_ends(key))
         self._latest_keys = names
 
 
