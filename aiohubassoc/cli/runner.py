@@ -280,7 +280,7 @@ class Runner(ABC):
         self._report.add_invalid(record.line, place, problem)
         self.sinks.write_line(lambda jsonl: jsonl.invalid(record))
         if self.writes_invalid:
-            self.sinks.write_row(record.fields, RowResult("invalid", "INVALID_ROW", problem))
+            self.sinks.write_row(record.fields, RowResult.rejected(problem))
         if self.journal is not None:
             fields, at = json.dumps(record.fields), make_place(record.source, record.line)
             self.journal.notes.rejected.append((at, problem, fields))

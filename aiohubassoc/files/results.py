@@ -35,6 +35,11 @@ class RowResult:
     message: str | None = None
     correlation_id: str | None = None
 
+    @classmethod
+    def rejected(cls, problem: str | None) -> Self:
+        """Return that the row was rejected."""
+        return cls("invalid", "INVALID_ROW", problem)
+
 
 # OWASP, "CSV Injection" (read 2026-11-29): what a formula begins with, full-width letters too.
 _FORMULA: Final = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")

@@ -88,6 +88,31 @@ def test_each_selection(
     assert len(rows) == sum(len(mixed[status]) for status in statuses)
 
 
+@pytest.mark.parametrize("options", [(), ("--unprocessed",)])
+def test_rejected_rows_that_were_not_read_are_there(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    tmp_path: Path,
+    folder: Path,
+    *,
+    options: tuple[str, ...],
+) -> None:
+    """Each once: also those of several files, and not those that a run has read."""
+    start_portal()
+    a, b = tmp_path / "a.csv", tmp_path / "b.csv"
+    a.write_text("from_id,to_id\n1,2\nx,1\n3,4\ny,2\n5,6\n", encoding="utf-8")
+    b.write_text("from_id,to_id\nz,1\n,\n7,8\nw,2\n", encoding="utf-8")
+    link(a, b, "--run", folder, "--skip-invalid", "--limit", "2")
+    rows = _rows(command("export", folder, *options))
+    found = [(row["from_id"], row["status"]) for row in rows]
+    unread = [*(("y", "invalid"), ("5", "unprocessed"), ("z", "invalid"))]
+    unread += [("7", "unprocessed"), ("w", "invalid")]
+    read = [("1", "linked"), ("3", "linked"), ("x", "invalid")]
+    assert found == ([] if options else read) + unread
+    assert rows[-1]["message"] == "from_id is 'w', a name or other text"
+
+
 def test_rows_are_the_users_own(command: Command, mixed: dict[str, set[str]], folder: Path) -> None:
     """Columns under their names, in their order, as they were written; the reason is behind."""
     result = command("export", folder)
