@@ -124,7 +124,7 @@ def _object(line: str) -> dict[str, object]:
     if len(line) > _LONG_CHARS and sum(map(line.count, ",[{")) > _VALUES:
         raise ValueError("holds too many values")
     try:
-        value = _DECODER.decode(line.rstrip(_BLANKS))
+        value = _DECODER.decode(line.removeprefix("\ufeff").rstrip(_BLANKS))
     except json.JSONDecodeError as error:
         raise ValueError(_explain(line, error)) from None
     except RecursionError:

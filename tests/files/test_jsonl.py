@@ -278,6 +278,12 @@ def test_lists_are_several_ids(tmp_path: Path) -> None:
     assert {4: "to is 'bad', a name or other text"} == problems_of(_file(tmp_path, *lines))
 
 
+def test_files_with_byte_order_marks_may_be_joined(tmp_path: Path) -> None:
+    """The second mark is nothing either."""
+    line = '\ufeff{"from": 1, "to": 2}'
+    assert ["contacts:1 -> companies:2"] * 2 == [str(pair) for pair in _pairs(tmp_path, line, line)]
+
+
 def test_the_object_of_one_pair_of_several(tmp_path: Path) -> None:
     """A list has the pair's own id alone, so that a file of failures links nothing else."""
     lines = (
