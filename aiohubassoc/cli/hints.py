@@ -23,7 +23,6 @@ from aiohubassoc.cli.report import NO_ERROR
 from aiohubassoc.cli.terminal import escape_controls, suggest
 from aiohubassoc.errors import plural
 from aiohubassoc.files.byte_source import STDIN
-from aiohubassoc.files.results import results_format
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.shared_quota.quota import hide_password
 
@@ -253,8 +252,6 @@ def how_to_link(
     failures: FailureCounts | None = None,
 ) -> str:
     """Return how to link rows written to *path*; *failures*: those that they are of."""
-    if failures is not None and failures.has_objects and results_format(path) != "jsonl":
-        return "To link them, write them as JSON Lines: to a file whose name ends with .jsonl"
     sentence = _CORRECTED if failures and failures.need_changes else "To link them"
     return f"{sentence}: {_compose_link(path, input_, where or {})}"
 

@@ -19,7 +19,7 @@ from aiohubassoc.cli.signals import describe, interruptible
 from aiohubassoc.cli.sinks import JsonlOutput, Sinks
 from aiohubassoc.cli.summary import log_end, print_invalid, print_portal
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.results import RowResult
+from aiohubassoc.files.results import RowResult, results_format
 from aiohubassoc.journal.known_pairs import SeenPairs
 from aiohubassoc.journal.row_codec import make_place
 from aiohubassoc.models import Status
@@ -74,6 +74,11 @@ class Runner(ABC):
         ordered: bool = False,
         limit: int | None = None,
     ) -> None:
+        if path is not None and table.has_objects and results_format(path) != "jsonl":
+            raise errors.OptionsError(
+                f"{path}: rows of JSON Lines, each with its own keys, are written as such: let the "
+                "name end with .jsonl"
+            )
         report.portal, report.limit, report.input_counts = connection.portal, limit, table.counts
         report.has_objects = table.has_objects
         jsonl = JsonlOutput(table.names, ordered=ordered) if output.stream else None

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,8 +27,6 @@ from tests.cli.conftest import FAST, TOKEN, TYPES, sent_to, write_pairs
 from tests.cli.processes import COMMAND, started, until_requests
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from aiohubassoc.simulator import ServedPortal
     from tests.cli.conftest import Command, Result, StartPortal
 
@@ -340,8 +339,9 @@ def test_json_lines_are_written_as_what_can_be_linked(
     (tmp_path / "pairs.jsonl").write_bytes(lines)
     name = "-" if stdin else "pairs.jsonl"
     given = {"stdin": lines} if stdin else {}
-    csv = link(name, "--failures", "f.csv", **given).out
-    assert "To link them, write them as JSON Lines: to a file whose name ends with .jsonl" in csv
+    csv = link(name, "--failures", "f.csv", **given)
+    assert "rows of JSON Lines, each with its own keys, are written as such: let the na" in csv.err
+    assert (csv.code, portal.portal.ledger.requests, Path("f.csv").exists()) == (2, 0, False)
     written = link(name, "--failures", "f.jsonl", **given).out
     link(name, "--run", folder, **given)
     for printed in (command("status", folder).out, command("resume", "--no-check", folder).out):
@@ -351,8 +351,7 @@ def test_json_lines_are_written_as_what_can_be_linked(
     missing = command("verify", folder, "--all").out
     verify = _step(missing, "To write those not linked to a file: ")
     assert command(*verify, "--all").code == 1
-    as_csv = command(*verify[:-1], "missing.csv", "--all").out
-    assert "To link them, write them as JSON Lines: to a file whose name ends with .jsonl" in as_csv
+    assert "let the name end with .jsonl" in command(*verify[:-1], "missing.csv", "--all").err
     start_portal(instead_of=portal)
     for printed in (written, command("status", folder).out):
         reported = command(*_step(printed, _CORRECT), "--json", "--no-check").reported
