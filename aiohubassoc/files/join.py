@@ -79,7 +79,7 @@ class Join:
         self._right = right
         self._all_matches = all_matches
         self._keeps_cells = keeps_cells
-        self._merged = MergedHeader([left.header, right.header])
+        self._merged = MergedHeader([left.columns, right.columns])
         self.header = self._merged.all  # the columns of both files together
         self.pairs = 0  # how many there are so far
         self.repeated = 0  # how many rows of the right file repeat an earlier id and key
