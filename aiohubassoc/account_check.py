@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timezone
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -312,30 +313,40 @@ async def check_account(
     """
     Return what HubSpot reports about the account, the token and two object types.
 
-    It takes up to five calls, which wait for the quota of single calls. If *quick* it takes two: a
-    batch read, which HubSpot's ten-second limit does not count, and the one for the token's scopes;
-    what they do not say is unknown. The errors of *token* are raised.
+    It takes up to five calls, which wait for the quota of single calls. If *quick* it takes three:
+    a batch read, which HubSpot's ten-second limit does not count, the one for the token's scopes,
+    and beside these the one for the time zone, which nobody waits for; what they do not say is
+    unknown. The errors of *token* are raised.
     """
     responses: Responses = {}
 
-    async def ask(name: str, endpoint: Endpoint) -> None:
-        if any(isinstance(one, _FINAL_ERRORS) for one in responses.values()):
-            return
+    async def respond(endpoint: Endpoint) -> AccountReply | errors.AioHubAssocError:
         verdict = await send(Call(AccountRequest(endpoint, types)))
         assert not isinstance(verdict, Accepted)  # noqa: S101 -- that is about a pair
-        if isinstance(verdict, Replied):
-            assert isinstance(verdict.reply, AccountReply)  # noqa: S101 -- of such a request
-            responses[name] = verdict.reply
-        else:
-            responses[name] = to_error(verdict)
+        if not isinstance(verdict, Replied):
+            return to_error(verdict)
+        assert isinstance(verdict.reply, AccountReply)  # noqa: S101 -- of such a request
+        return verdict.reply
 
+    async def ask(name: str, endpoint: Endpoint) -> None:
+        if not any(isinstance(one, _FINAL_ERRORS) for one in responses.values()):
+            responses[name] = await respond(endpoint)
+
+    details = asyncio.create_task(respond(account_details(version)))
+    try:
+        if not quick:
+            responses["details"] = await details
+        await ask("read", read_links(version, types, encode_records([(_RECORD, None)])))
+        # Now, not before: the first call may have had it renewed.
+        await ask("token info", token_info(codec.dump({"tokenKey": await token()})))
+    finally:
+        details.cancel()
+        await asyncio.wait({details})
     if not quick:
-        await ask("details", account_details(version))
-    await ask("read", read_links(version, types, encode_records([(_RECORD, None)])))
-    # Now, not before: the first call may have had it renewed.
-    await ask("token info", token_info(codec.dump({"tokenKey": await token()})))
-    if quick:
-        return make_check(responses, base_url, types)
-    await ask("usage", daily_usage(version))
-    await ask("limits", association_limits(version, types))
+        await ask("usage", daily_usage(version))
+        await ask("limits", association_limits(version, types))
+    elif not (details.cancelled() or details.exception()) and isinstance(
+        reply := details.result(), AccountReply
+    ):  # an error of this call alone says nothing of a run
+        responses["details"] = reply
     return make_check(responses, base_url, types)

@@ -390,8 +390,9 @@ class AssociationClient:
         Args:
             from_type: The object type of the first records.
             to_type: The object type of the second records.
-            quick: Make two calls only: a batch read, which HubSpot's ten-second limit does not
-                count, and one for the token's scopes. What they do not say is unknown.
+            quick: Make three calls only: a batch read, which HubSpot's ten-second limit does not
+                count, one for the token's scopes, and meanwhile one for the account's time zone,
+                which is not waited for. What they do not say is unknown.
 
         Raises:
             ClientClosedError: outside ``async with``.

@@ -12,7 +12,7 @@ from aiohubassoc.cli import run_folder, terminal
 from aiohubassoc.cli.hints import FailureCounts, after_failures, how_to_resume
 from aiohubassoc.cli.options import Flag, Flat, Json
 from aiohubassoc.cli.report import ExitCode
-from aiohubassoc.cli.sinks import check_folder_output
+from aiohubassoc.cli.sinks import BEHIND_ALL, check_folder_output
 from aiohubassoc.cli.summary import print_categories, print_portal, print_status
 from aiohubassoc.errors import AioHubAssocError, OptionsError, plural
 from aiohubassoc.files.pairs import PairTable
@@ -104,7 +104,8 @@ def _find_steps(reader: Reader, header: dict[str, Any]) -> list[str]:
         for one, name, _, message in reader.categories()
         if one in {Status.FAILED, Status.PARTIAL}
     ]
-    failures = FailureCounts(groups, reader.rejected_count(), is_at_end=is_at_end)
+    has_objects = header.get(run_folder.HAS_OBJECTS, False)
+    failures = FailureCounts(groups, reader.rejected_count(), is_at_end, has_objects)
     found = after_failures(folder, failures, run_folder.read_command(header))
     return steps + [f"{sentence}: {command}" for sentence, command in found]
 
@@ -282,7 +283,7 @@ class _Selected:
             yield cells, to_result(row)
         if Status.FAILED in self._statuses:
             for _, _, problem, fields in self._reader.rejected():
-                yield fields, RowResult("invalid", "INVALID_ROW", problem)
+                yield fields, RowResult.rejected(problem)
         if Status.UNPROCESSED in self._statuses:
             yield from self._unread()
 
@@ -296,10 +297,17 @@ class _Selected:
         if (problem := run_folder.find_input_problem(command)) is not None:
             self.missing = problem
             return
+        rejected = ((source, line) for source, line, _, _ in self._reader.rejected())
+        was_read = next(rejected, BEHIND_ALL)
         try:
             with PairTable(command.files, command.input) as table:
-                for _, pair in table:
-                    if pair is not None and self._reader.get_status(pair) is None:
+                for record, pair in table:
+                    if pair is None:
+                        while was_read < (record.source, record.line):
+                            was_read = next(rejected, BEHIND_ALL)
+                        if was_read != (record.source, record.line):
+                            yield record.fields, RowResult.rejected(record.problem)
+                    elif self._reader.get_status(pair) is None:
                         result = RowResult(Status.UNPROCESSED, "NOT_READ", "no run has read it")
                         yield table.cells(pair), result
         except AioHubAssocError as error:

@@ -89,7 +89,7 @@ def after_link(
             "Nothing was sent: the pairs that are left failed in an earlier run, and are sent "
             "again only with --retry-failed"
         )
-    left = FailureCounts(report.failures, report.invalid, is_at_end=report.is_at_end)
+    left = FailureCounts(report.failures, report.invalid, report.is_at_end, report.has_objects)
     if folder is not None:
         written = failures if report.rows_written else None
         found = after_failures(folder, left, command, call.token, written=written)
@@ -123,7 +123,7 @@ def _name_failures_file(
     where = list_portal(command, call.token)
     return [
         f"Wrote {rows} to {path}, each with its reason",
-        how_to_link(path, command.input, where, corrected=left.need_changes),
+        how_to_link(path, command.input, where, left),
     ]
 
 
@@ -136,6 +136,8 @@ class FailureCounts:
     rejected: int
     is_at_end: bool
     """Whether every row was read and every pair has a result."""
+    has_objects: bool
+    """Whether rows are objects of JSON Lines."""
 
     def __bool__(self) -> bool:
         return bool(self.groups or self.rejected)
@@ -169,7 +171,7 @@ def after_failures(
         steps.append(("To send those again that failed", compose("resume", [folder], options)))
     if not failures or written is not None:
         return steps
-    path = "failed.csv"
+    path = "failed.jsonl" if failures.has_objects else "failed.csv"
     export = compose("export", [folder], {"--failed": True, "--output": path})
     steps.append(("To write those that failed to a file", export))
     if failures.need_changes and failures.is_at_end and command is not None:
@@ -179,7 +181,7 @@ def after_failures(
 
 
 def _find_causes(report: LinkReport, call: LinkCall) -> list[str]:
-    steps = [step] if (step := after_stop(report.stopped, call.token)) else []
+    steps = [step] if (step := after_stop(report.stopped, call.token, report.day_end)) else []
     if report.not_linked > report.failed_before and not report.pairs.responses:
         steps.append(
             f"No response came from {report.portal}. Check the network, the proxy and --base-url"
@@ -208,8 +210,8 @@ def after_verify(
             for one in examples
             if one.category and one.category not in NO_ERROR
         ]
-        corrected = FailureCounts(problems, 0, is_at_end=True).need_changes
-        written = how_to_link(output, command.input, where, corrected=corrected)
+        left = FailureCounts(problems, 0, is_at_end=True, has_objects=report.has_objects)
+        written = how_to_link(output, command.input, where, left)
         return [*steps, written] if report.rows_written else steps
     if command.portal.simulate:  # that portal is gone
         return steps
@@ -222,7 +224,7 @@ def after_verify(
     again = ", give the input again" if STDIN in sources else ""
     what = "To read them back again" if is_cut_short else "To write those not linked to a file"
     if output is not None or not is_cut_short:
-        options["--output"] = output or "missing.csv"
+        options["--output"] = output or ("missing.jsonl" if report.has_objects else "missing.csv")
     verify = compose("verify", sources, options)
     return [*steps, f"{what}{again}: {verify}"]
 
@@ -244,10 +246,13 @@ def after_move(folder: str, command: Command, access: AccessOptions) -> str:
 
 
 def how_to_link(
-    path: str, input_: Layout, where: Mapping[str, object] | None = None, *, corrected: bool = False
+    path: str,
+    input_: Layout,
+    where: Mapping[str, object] | None = None,
+    failures: FailureCounts | None = None,
 ) -> str:
-    """Return how to link rows written to *path*; *corrected*: they would fail again as they are."""
-    sentence = _CORRECTED if corrected else "To link them"
+    """Return how to link rows written to *path*; *failures*: those that they are of."""
+    sentence = _CORRECTED if failures and failures.need_changes else "To link them"
     return f"{sentence}: {_compose_link(path, input_, where or {})}"
 
 
@@ -306,7 +311,9 @@ def quote(word: str) -> str:
     return f"\"$(printf '{''.join(data)}')\""
 
 
-def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
+def after_stop(
+    stopped: AioHubAssocError | None, token: TokenOptions, day_end: str = "within 24 hours"
+) -> str:
     """Return what is to be done about the cause, before the run can continue; empty: nothing."""
     match stopped:
         case errors.AuthenticationError(status=status):
@@ -321,7 +328,7 @@ def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
         case errors.DailyLimitError() | errors.DailyReserveError():
             step = (
                 "HubSpot allows no more calls today. It counts the day's calls anew at midnight in "
-                "the account's time zone"
+                f"the account's time zone: {day_end}"
             )
         case errors.ConnectError():
             step = f"{stopped.message}. Check the network, --base-url and --proxy"

@@ -14,7 +14,7 @@ import attrs
 from aiohubassoc.cli import terminal
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.join import Joined
-from aiohubassoc.files.results import csv_writer, results_format
+from aiohubassoc.files.results import csv_writer, distinct_names, results_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,7 +79,7 @@ class _RowFile:
 
     def __init__(self, stack: ExitStack, path: str | None, names: Sequence[str]) -> None:
         self._path = path
-        self._names = names
+        self._names = distinct_names(names)
         self._is_csv = path is None or names is _HEADER or results_format(path) == "csv"
         try:
             self._file = (

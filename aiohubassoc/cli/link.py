@@ -92,7 +92,7 @@ class LinkRun(Runner):
         call: run_folder.LinkCall,
         journal: Journal | None = None,
     ) -> None:
-        self.report = LinkReport()
+        self.report = LinkReport(utc_offset_seconds=call.utc_offset_seconds)
         self.journal = journal
         self.is_batch = connection.command.send.is_batch
         self.checks_account = call.checks_account
@@ -110,6 +110,8 @@ class LinkRun(Runner):
 
     def start(self, client: AssociationClient, pairs: AsyncIterable[Pair]) -> OutcomeStream:
         send, check = self.command.send, self.command.check
+        if self.journal is not None and self.report.utc_offset_seconds is not None:
+            self.journal.about[run_folder.UTC_OFFSET] = self.report.utc_offset_seconds
         outcomes = client.link_each(
             pairs,
             via=send.via or "put",
@@ -135,7 +137,7 @@ class LinkRun(Runner):
         if isinstance(outcome.error, PreviousFailureError):
             self.report.failed_before += 1
         if not outcome.ok:
-            self.sinks.write_row(record.fields, result)
+            self.sinks.write_row(self._table.cells(outcome.pair), result)
 
 
 def link_pairs(
@@ -257,7 +259,7 @@ def _explain_obstacle(run: LinkRun, call: run_folder.LinkCall) -> str | None:
         return None
     from aiohubassoc.cli.hints import after_stop  # noqa: PLC0415 -- only where there is one
 
-    problem = after_stop(run.obstacle, call.token) or str(run.obstacle)
+    problem = after_stop(run.obstacle, call.token, run.report.day_end) or str(run.obstacle)
     print_error(f"Nothing was sent. {problem}")
     return problem
 

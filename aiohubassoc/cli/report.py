@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta, timezone
 from enum import IntEnum
 from typing import Any, Final, TypeAlias
 
 import attrs
 
 from aiohubassoc import errors
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.files.record import InputCounts
 from aiohubassoc.files.results import RowResult
 from aiohubassoc.models import LinkState, Outcome, Report, Status, Verification, VerificationReport
@@ -111,6 +113,7 @@ class _RowReport:
     pairs: Report | VerificationReport
     # What reading the input has changed and left out; None: no input was read.
     input_counts: InputCounts | None = None
+    has_objects: bool = False  # whether rows are objects of JSON Lines
     invalid: int = 0
     # The first of them: each one's line, place as messages call it, and problem.
     invalid_lines: list[dict[str, Any]] = attrs.Factory(list)
@@ -126,6 +129,7 @@ class _RowReport:
     rows_written: int = 0
     seconds: float = 0.0
     quota_rate: float | None = None  # pairs a second; None: no quota counts pairs
+    utc_offset_seconds: float | None = None  # of the account's time zone; None: not known
 
     @property
     def done(self) -> int:
@@ -147,6 +151,16 @@ class _RowReport:
         if self.limit is None:
             return self.input_rows
         return min(self.limit, self.input_rows or self.limit)
+
+    @property
+    def day_end(self) -> str:
+        """When the account's day ends, in the time of this machine; as far as it is known."""
+        if self.utc_offset_seconds is None:
+            return "within 24 hours"
+        zone = timezone(timedelta(seconds=self.utc_offset_seconds))
+        today = SystemClock().utc_now().astimezone(zone)
+        midnight = today.replace(hour=0, minute=0) + timedelta(days=1)
+        return f"{midnight.astimezone():%Y-%m-%d %H:%M %Z}"
 
     @property
     def stopped(self) -> errors.AioHubAssocError | None:

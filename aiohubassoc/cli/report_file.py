@@ -190,6 +190,7 @@ def _find_steps(
         ],
         outcomes.rejected,
         is_at_end=contents.is_read and not outcomes.unprocessed,
+        has_objects=header.get(run_folder.HAS_OBJECTS, False),
     )
     steps += after_failures(folder, failures, run_folder.read_command(header))
     if outcomes.linked and not (is_of_program or contents.run.is_simulated):

@@ -38,6 +38,11 @@ REPORTED_LINKED: Final = (Status.LINKED, Status.PARTIAL)
 # What a run folder keeps in place of a portal's address that is another one each time.
 SIMULATED_PORTAL: Final = "a simulated portal"
 
+# In the header of a run folder: the offset of the account's time zone.
+UTC_OFFSET: Final = "utc_offset_seconds"
+# In the header of a run folder: whether rows are objects of JSON Lines.
+HAS_OBJECTS: Final = "has_objects"
+
 
 @attrs.frozen
 class Command:
@@ -119,6 +124,7 @@ class LinkCall:
     uvloop: bool = False
     limit: int | None = None
     checks_account: bool = False
+    utc_offset_seconds: float | None = None  # as the run folder keeps it; None: it does not
 
 
 class FolderTable:
@@ -143,6 +149,7 @@ class FolderTable:
         header = reader.header()
         self.header: list[str] = header["columns"]
         self.names: list[str] = header["names"]
+        self.has_objects: bool = header.get(HAS_OBJECTS, False)
         self.name = self.names[0]
         self.job: dict[str, object] = header["job"]
         self._inputs: list[dict[str, object]] = header["inputs"]
@@ -260,6 +267,7 @@ def open_journal(
     """Return the run folder for a table; without ``--run`` one that ends with *stack*."""
     folder, are_stable, job = how.run, False, {}
     about: dict[str, object] = {"columns": table.header, "inputs": [], "names": table.names}
+    about[HAS_OBJECTS] = table.has_objects
     if folder is None:
         try:
             made = tempfile.TemporaryDirectory(prefix="aiohubassoc-", ignore_cleanup_errors=True)

@@ -19,7 +19,7 @@ from aiohubassoc.cli.signals import describe, interruptible
 from aiohubassoc.cli.sinks import JsonlOutput, Sinks
 from aiohubassoc.cli.summary import log_end, print_invalid, print_portal
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.results import RowResult
+from aiohubassoc.files.results import RowResult, results_format
 from aiohubassoc.journal.known_pairs import SeenPairs
 from aiohubassoc.journal.row_codec import make_place
 from aiohubassoc.models import Status
@@ -74,7 +74,13 @@ class Runner(ABC):
         ordered: bool = False,
         limit: int | None = None,
     ) -> None:
+        if path is not None and table.has_objects and results_format(path) != "jsonl":
+            raise errors.OptionsError(
+                f"{path}: rows of JSON Lines, each with its own keys, are written as such: let the "
+                "name end with .jsonl"
+            )
         report.portal, report.limit, report.input_counts = connection.portal, limit, table.counts
+        report.has_objects = table.has_objects
         jsonl = JsonlOutput(table.names, ordered=ordered) if output.stream else None
         self.sinks: Final = Sinks(jsonl, path, self.stop)
         self.console: Final = (
@@ -239,6 +245,8 @@ class Runner(ABC):
         if task.cancelled() or isinstance(task.exception(), errors.AioHubAssocError):
             return None
         found = task.result()
+        if found.utc_offset is not None:
+            self._report.utc_offset_seconds = found.utc_offset.total_seconds()
         reads = self.command.send.makes_reads
         lacks = [scope for scope in found.scopes.lacks if reads or not scope.endswith(".read")]
         if lacks and found.obstacle is None:
@@ -277,7 +285,7 @@ class Runner(ABC):
         self._report.add_invalid(record.line, place, problem)
         self.sinks.write_line(lambda jsonl: jsonl.invalid(record))
         if self.writes_invalid:
-            self.sinks.write_row(record.fields, RowResult("invalid", "INVALID_ROW", problem))
+            self.sinks.write_row(record.fields, RowResult.rejected(problem))
         if self.journal is not None:
             fields, at = json.dumps(record.fields), make_place(record.source, record.line)
             self.journal.notes.rejected.append((at, problem, fields))

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 _Line: TypeAlias = dict[str, Any]
 # SQLite, "Database File Format", 1.3: how each database begins.
 _DATABASE_MAGIC: Final = b"SQLite format 3\0"
-_BEHIND_ALL: Final = (sys.maxsize, 0)
+BEHIND_ALL: Final = (sys.maxsize, 0)
+"""A place behind each row of an input: the number of the input, and the line."""
 
 
 class JsonlOutput:
@@ -76,7 +77,7 @@ class JsonlOutput:
         self._write_in_turn(record, {"ok": False, "status": "invalid", "error": error})
 
     def close(self) -> None:
-        self._write_until(_BEHIND_ALL)
+        self._write_until(BEHIND_ALL)
 
     def _write_in_turn(self, record: Record, line: _Line) -> None:
         if self._ordered:

@@ -121,7 +121,7 @@ def print_portal(portal: str, console: Console, *, more: str = "") -> None:
 def print_count(count: int, what: str, console: Console) -> None:
     """Print a line of a list of counts; no line for 0."""
     if count:
-        console.print(f"  {count:>9,}  {what}")
+        console.print(f"  {count:>9,}  {what}", markup=False)
 
 
 def print_status(count: int, status: str, console: Console) -> None:

@@ -68,8 +68,8 @@ class CellList(str):
 
     @property
     def items(self) -> list[str]:
-        """The text of each element."""
-        return list(map(value_text, self._values))
+        """The text of each element that is not empty."""
+        return [text for text in map(value_text, self._values) if text.strip()]
 
 
 def value_text(value: object) -> str:
@@ -104,7 +104,7 @@ def _decode(value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        return value.hex()
+        return f"0x{value.hex()}"  # digits alone would be another number
 
 
 def _decimal(value: Decimal) -> str:

@@ -104,6 +104,11 @@ class End:
     object_type: str | None = None
 
     @property
+    def place(self) -> tuple[object, ...]:
+        """Where and what its ids are; the same in each header of one table."""
+        return self.index, self.type_index, self.object_type
+
+    @property
     def is_typed(self) -> bool:
         """Whether anything says of what type its ids are."""
         return self.type_index is not None or self.object_type is not None
@@ -196,6 +201,8 @@ class PairColumns:
             ]
             raise header.missing(names, self._choice(header, places))
         ends = _end(first, places[0], header), _end(second, places[1], header)
+        if places[0] == places[1] and not ends[0].holds_several:
+            raise InputError(f"{header.table}: column {both_ends(ends[0].name)}")
         untyped = [one for one, end in zip(self._wanted, ends, strict=True) if not end.is_typed]
         if untyped:
             missing = " and ".join(repr(f"{one.end}_type") for one in untyped)
@@ -346,6 +353,19 @@ def _of_type(exported: list[int], object_type: str | None, header: Header) -> li
     of_all = [index for index, column in columns.items() if not hubspot.has_label(column)]
     types = set(map(hubspot.associated_type, columns.values()))
     return of_all if of_all and len(types) == 1 else list(columns)
+
+
+def both_ends(name: str) -> str:
+    """Return why a column or key of this name, with one id a row, is none for both ends."""
+    return (
+        f"{shown(name)} is chosen for both ends: choose another with --from-column or --to-column"
+    )
+
+
+def may_name_ids(name: str) -> bool:
+    """Return whether a name, as `normalize` makes it, is a usual one of a column of ids."""
+    is_own = name in {"from_id", "to_id"}
+    return is_own or hubspot.is_record_id(name) or hubspot.is_associated(name)
 
 
 def clean_name(column: str) -> str:

@@ -15,6 +15,7 @@ from aiohubassoc.files.excel_workbook import (
     Workbook,
     XmlError,
     is_true,
+    join_text,
     parse_pieces,
 )
 from aiohubassoc.files.limits import COLUMNS, ROW_CHARS, shown
@@ -227,7 +228,7 @@ class _SheetRows(Handler):
 
     def _end_cell(self) -> None:
         self._is_in_cell = False
-        cell = self._cell("".join(self._parts))
+        cell = self._cell(join_text(self._parts))
         if not cell and type(cell) is str:
             return
         self._row_chars += len(cell)

@@ -27,6 +27,8 @@ _PIECE_BYTES: Final = 1 << 16
 # A tag with its attributes; the parser keeps it whole.
 _TAG_BYTES: Final = 1 << 20
 _DEPTH: Final = 200
+# Control characters and the underscore: ECMA-376, part 1, 22.9.2.19.
+_ESCAPED: Final = re.compile(r"_x00((?!00)[01][0-9A-F]|5F)_", re.IGNORECASE)
 _CONTENT_TYPES: Final = "[content_types].xml"
 
 
@@ -274,6 +276,12 @@ def is_true(text: str | None) -> bool:
     return text in {"1", "true", "on"}
 
 
+def join_text(parts: list[str]) -> str:
+    """Return the text of a cell, whose control characters are escaped in the XML."""
+    text = "".join(parts)
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
+
+
 # --- the small parts ----------------------------------------------------------------------------
 
 
@@ -317,7 +325,7 @@ class _SharedTexts(Handler):
         elif name == "si":
             if len(self.found) >= self._most:
                 raise XmlError(f"it has more than {self._most:,} texts")
-            self.found.append("".join(self._parts))
+            self.found.append(join_text(self._parts))
         elif name == "rPh":
             self._is_phonetic = False
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import attrs
 
+from aiohubassoc.errors import InputError
+from aiohubassoc.files.limits import shown
 from aiohubassoc.files.record import Record
 from aiohubassoc.files.table import MergedHeader
 
@@ -69,6 +71,7 @@ class Join:
     *all_matches*, else with none. The cells of unmatched rows are kept if *keeps_cells*.
 
     Raises:
+        InputError: There are far more pairs than in tables of this size.
         OSError, sqlite3.Error: The temporary file cannot be written; every method may raise it.
     """
 
@@ -79,7 +82,7 @@ class Join:
         self._right = right
         self._all_matches = all_matches
         self._keeps_cells = keeps_cells
-        self._merged = MergedHeader([left.header, right.header])
+        self._merged = MergedHeader([left.columns, right.columns])
         self.header = self._merged.all  # the columns of both files together
         self.pairs = 0  # how many there are so far
         self.repeated = 0  # how many rows of the right file repeat an earlier id and key
@@ -168,6 +171,11 @@ class Join:
         for to_id, _, number in self._db.execute(select, (key,)) if len(found) > 1 else found:
             text = self._db.execute("select text from rows where row = ?", (number,)).fetchone()[0]
             self.pairs += 1
+            if len(found) > 1 and self.pairs > self._left.most_pairs() + self._right.most_pairs():
+                raise InputError(
+                    f"{self._left.name}, {self._left.unit} {row.record.line}: {self.pairs:,} pairs "
+                    f"are too many for files of their size. Many rows have the key {shown(key)}"
+                )
             yield Joined(row.record_id, to_id, row.text, text)
 
     def _left_over(self) -> Iterator[Unmatched]:

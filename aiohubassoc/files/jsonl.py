@@ -14,8 +14,8 @@ import attrs
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files import hubspot
-from aiohubassoc.files.cells import Float, character_problem, to_json
-from aiohubassoc.files.columns import Wanted, list_columns, normalize, note_labels
+from aiohubassoc.files.cells import Float, character_problem, to_json, value_text
+from aiohubassoc.files.columns import Wanted, both_ends, list_columns, normalize, note_labels
 from aiohubassoc.files.ids import CellKind, IdRule, RejectedRowError, reject
 from aiohubassoc.files.limits import COLUMNS, KEPT_CHARS, ROW_CHARS, SHOWN_CHARS, shown
 from aiohubassoc.files.record import Record
@@ -124,7 +124,7 @@ def _object(line: str) -> dict[str, object]:
     if len(line) > _LONG_CHARS and sum(map(line.count, ",[{")) > _VALUES:
         raise ValueError("holds too many values")
     try:
-        value = _DECODER.decode(line.rstrip(_BLANKS))
+        value = _DECODER.decode(line.removeprefix("\ufeff").rstrip(_BLANKS))
     except json.JSONDecodeError as error:
         raise ValueError(_explain(line, error)) from None
     except RecursionError:
@@ -196,7 +196,7 @@ class JsonlPairs:
 
     The ids may also stand in ``from_id`` and ``to_id``, without their types, or in the keys that
     the user named; ``from_type`` and ``to_type`` hold the types of ids that have none. A list holds
-    several ids, or none.
+    several ids, or none; its empty elements are nothing.
 
     Raises:
         InputError: A key that the user named is of another type than the one given.
@@ -248,6 +248,10 @@ class JsonlPairs:
         note_labels(names, self._name, "key", self._counts)
         for end in self._ends:
             end.keys = end.find(fields)
+        key = self._from.keys.id
+        has_list = self._from.keys.holds_several or isinstance(fields[key], list)
+        if key == self._to.keys.id and not has_list:
+            raise RejectedRowError(both_ends(key))
         self._latest_keys = names
 
 
@@ -304,7 +308,9 @@ class _KeyedEnd:
     def records(self, fields: Mapping[str, object]) -> Ends:
         """Return the records of this end; raise a RejectedRowError if one is invalid."""
         value, other = fields[self.keys.id], self.keys.other
-        items = value if isinstance(value, list) else [value]
+        items = [value]
+        if isinstance(value, list):
+            items = [one for one in value if value_text(one).strip()]
         ends = [one for item in items for one in self._records(item, fields)]
         if other is not None and ends:
             again = _ID_TEXT.fullmatch(str(fields[other]))

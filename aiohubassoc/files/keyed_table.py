@@ -18,7 +18,7 @@ from aiohubassoc.files.cells import (
     constant_text,
     value_text,
 )
-from aiohubassoc.files.columns import End, Header, list_columns
+from aiohubassoc.files.columns import End, Header, list_columns, normalize
 from aiohubassoc.files.ids import CellKind, IdRule, RejectedRowError, kind_of_nothing
 from aiohubassoc.files.jsonl import find_key
 from aiohubassoc.files.limits import KEPT_CHARS, SHOWN_CHARS, shown
@@ -128,6 +128,11 @@ class KeyedTable(InputFile):
         except BaseException:
             self.close()
             raise
+        # Its columns; of JSON Lines the keys of its first object and those that are compared.
+        self.columns = list(self.header)
+        if self.ends is None:
+            known, own = set(map(normalize, self.header)), {self._id.name, self._key.name}
+            self.columns += sorted(name for name in own if normalize(name) not in known)
         # The type of its records, if its columns show it; else None.
         self.object_type = self._id.object_type
 
@@ -147,7 +152,7 @@ class KeyedTable(InputFile):
         """Return the row as cells, one for each column if it has the shape of the table."""
         fields = record.fields
         if isinstance(fields, dict):
-            return [value_text(fields.get(name)) for name in self.header]
+            return [value_text(fields.get(name)) for name in self.columns]
         return fields
 
     def _keyed_rows(self, rows: Rows) -> Iterator[KeyedRow]:
@@ -241,7 +246,7 @@ def _bare(text: str) -> str:
     if isinstance(text, LongNumber):
         raise NoKeyError(f"is {shown(text)}, {CellKind.LONG.one}")
     if isinstance(text, CellList):
-        items = [item for item in text.items if item.strip()]
+        items = text.items
         if len(items) > 1:
             raise NoKeyError("holds several values")
         return _bare(items[0] if items else "")

@@ -77,6 +77,8 @@ class PairTable:
         self.name = f"{self.names[0]} and {others} more" if others else self.names[0]
         self._merged = MergedHeader([taken.header for taken in self._inputs])
         self.header = self._merged.all  # the columns of all inputs together, as written
+        # Whether rows are objects of JSON Lines.
+        self.has_objects = any(taken.ends is None for taken in self._inputs)
         # Whether reading may wait for a pipe.
         self.may_block = any(taken.may_block for taken in self._inputs)
         self._pairs = self._read()

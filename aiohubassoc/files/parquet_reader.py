@@ -304,7 +304,8 @@ class _ColumnDecoder:
         try:
             return self._cell(column[row].as_py())
         except self._not_for_python:
-            return " ".join(column.slice(row, 1).to_string().split()).removeprefix("[ ")[:-2]
+            text = " ".join(column.slice(row, 1).to_string().split()).removeprefix("[ ")[:-2]
+            return f"{text} {column.type}" if text.isdecimal() else text
 
     def _cell(self, value: object) -> Any:  # noqa: ANN401 -- as of `_encoded_cell`
         if self._exact_below is not None:

@@ -33,7 +33,7 @@ CHECKED_ROWS: Final = 1000
 _NOTES: Final = 20
 
 
-@attrs.define(eq=False)
+@attrs.define
 class Record:
     """One row of an input."""
 
@@ -95,18 +95,6 @@ class Record:
             for from_type, from_id in first
             for to_type, to_id in second
         ]
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Record):
-            return NotImplemented
-        return (self.line, self.fields, self.problem, self.source) == (
-            other.line,
-            other.fields,
-            other.problem,
-            other.source,
-        )
-
-    __hash__ = None  # type: ignore[assignment]  # it is changed while it is read
 
 
 @attrs.define

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import re
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -34,6 +35,11 @@ class RowResult:
     category: str | None = None
     message: str | None = None
     correlation_id: str | None = None
+
+    @classmethod
+    def rejected(cls, problem: str | None) -> Self:
+        """Return that the row was rejected."""
+        return cls("invalid", "INVALID_ROW", problem)
 
 
 # OWASP, "CSV Injection" (read 2026-11-29): what a formula begins with, full-width letters too.
@@ -140,11 +146,15 @@ class CsvResults:
 
 
 class JsonResults:
-    """Writes JSON Lines with the names and values of the input, and those of the outcome."""
+    """
+    Writes JSON Lines with the names and values of the input, and those of the outcome.
+
+    Where the input has two columns of one name, the second is called ``name_2``.
+    """
 
     def __init__(self, file: TextIO, header: Sequence[str]) -> None:
         self._file = file
-        self._kept = _without_added(header)
+        self._kept = distinct_names(_without_added(header))
 
     def write(self, fields: Fields, result: RowResult) -> None:
         if isinstance(fields, list):
@@ -199,7 +209,7 @@ class ParquetResults:
 
         self._arrow: Any = pyarrow
         self._kept = _without_added(header)
-        names = _different([*self._kept, *_added_names(self._kept)])
+        names = distinct_names([*self._kept, *_added_names(self._kept)])
         self._schema = pyarrow.schema([(name, pyarrow.string()) for name in names])
         self._rows: list[tuple[str | None, ...]] = []
         self._chars = 0
@@ -261,14 +271,15 @@ def _cells(fields: Fields, columns: Sequence[str]) -> list[str | None]:
     ]
 
 
-def _different(names: Sequence[str]) -> list[str]:
-    """Return names of which no two are the same: readers of Parquet take columns by name."""
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """Return names of which no two are the same: readers of Parquet and JSON go by them."""
     found: dict[str, None] = {}
+    counts: Counter[str] = Counter()
     for name in names:
-        different, count = name, 1
+        different = name
         while different in found:
-            count += 1
-            different = f"{name}_{count}"
+            counts[name] += 1
+            different = f"{name}_{counts[name] + 1}"
         found[different] = None
     return list(found)
 

@@ -12,13 +12,14 @@ from aiohubassoc.files.cells import CellList, Formula, to_json
 from aiohubassoc.files.columns import (
     Header,
     MissingColumnsError,
+    may_name_ids,
     normalize,
     note_labels,
     possible_delimiters,
 )
 from aiohubassoc.files.csv_reader import CsvReader
-from aiohubassoc.files.ids import IdRule, RejectedRowError
-from aiohubassoc.files.limits import COLUMNS
+from aiohubassoc.files.ids import CellKind, IdRule, RejectedRowError, classify_text
+from aiohubassoc.files.limits import COLUMNS, SHOWN_CHARS
 from aiohubassoc.pair import Pair, unchecked_pair
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class Table:
         self._beginning: str | None = None
         self._header_line = 0
         self.header, self.ends = self._find_header()
+        self._own_cells = {self.header[end.index] for end in self.ends}
+        self._own_names = {normalize(cell[:SHOWN_CHARS]) for cell in self._own_cells}
         self._named = max(n for n, column in enumerate(self.header, 1) if column.strip())
 
     @property
@@ -127,15 +130,7 @@ class Table:
         assert isinstance(fields, list)  # noqa: S101 -- a table's rows are its cells
         if self._csv is not None:
             self._csv.refuse_if_broken(record.line, fields)
-        if not any(self.header[end.index] in fields for end in self.ends):
-            return
-        try:
-            found = [end.index for end in self._find(Header(fields, ""))]
-        except MissingColumnsError:
-            return
-        except InputError:  # it is in doubt what they are
-            found = []
-        if found != [end.index for end in self.ends]:
+        if self._is_other_header(fields):
             raise InputError(
                 f"{self._reader.name}, {self.unit} {record.line} names other columns than "
                 f"{self.unit} {self._header_line}: nothing from it on is read. Put the rows after "
@@ -144,6 +139,21 @@ class Table:
 
     def close(self) -> None:
         self._reader.close()
+
+    def _is_other_header(self, fields: list[str]) -> bool:
+        """Return whether a row without a pair names columns other than those of this table."""
+        cells = [fields[end.index][:SHOWN_CHARS] for end in self.ends if end.index < len(fields)]
+        names = [normalize(cell) for cell in cells]
+        are_own = [name in self._own_names for name in names]
+        if not (any(are_own) or any(map(may_name_ids, names)) or self._own_cells & {*fields}):
+            return False
+        try:
+            found = self._find(Header(fields, ""))
+        except MissingColumnsError:
+            return any(are_own) and {*map(classify_text, names)} == {CellKind.NAME}
+        except InputError:  # it is in doubt what they are
+            return True
+        return [end.place for end in found] != [end.place for end in self.ends]
 
     def _shape(self, record: Record, fields: list[str]) -> None:
         """Give the row as many cells as the header has, or set why that is not possible."""

@@ -61,7 +61,7 @@ class Journal:
         """The folder."""
         self._force = force
         self._job: Mapping[str, object] = {}
-        self._about: Mapping[str, object] = {}
+        self.about: dict[str, Any] = {}
         self._places: Places = ByIndex()
         self.notes = InputNotes()
         self.observer = StatisticsObserver()
@@ -76,7 +76,7 @@ class Journal:
         folder: str | PathLike[str],
         *,
         job: Mapping[str, object],
-        about: Mapping[str, object],
+        about: dict[str, Any],
         places: Places,
         force: bool,
     ) -> Journal:
@@ -87,7 +87,7 @@ class Journal:
         *about*: what is kept besides, as of the last run. *places*: where pairs stand.
         """
         journal = cls(folder, force=force)
-        journal._job, journal._about, journal._places = job, about, places
+        journal._job, journal.about, journal._places = job, about, places
         return journal
 
     @property
@@ -145,7 +145,7 @@ class Journal:
         """Return what a run keeps its outcomes with; *job* must be the same in every run."""
         return JournalWriter(
             self.folder,
-            header={"job": {**job, **self._job}, **self._about},
+            header={"job": {**job, **self._job}, **self.about},
             places=self._places,
             notes=self.notes,
             observer=self.observer,

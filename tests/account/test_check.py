@@ -388,20 +388,43 @@ async def test_a_type_that_cannot_be_sent(types: Any) -> None:
 @pytest.mark.parametrize(
     ("settings", "to_type", "obstacle", "count"),
     [
-        ({}, "companies", None, 2),
-        ({"tokens": ("another",)}, "companies", "AuthenticationError", 1),
-        ({}, "compnies", "UnknownObjectTypeError", 2),
-        ({"daily_limit": 5, "daily_used": 5}, "companies", "DailyLimitError", 1),
-        ({"scopes": WRITE}, "companies", None, 2),
+        ({}, "companies", None, 3),
+        ({"tokens": ("another",)}, "companies", "AuthenticationError", 2),
+        ({}, "compnies", "UnknownObjectTypeError", 3),
+        ({"daily_limit": 5, "daily_used": 5}, "companies", "DailyLimitError", 2),
+        ({"scopes": WRITE}, "companies", None, 3),
     ],
     ids=["ready", "token", "type", "day", "not to read"],
 )
 async def test_the_quick_check(
     settings: dict[str, Any], to_type: str, obstacle: str | None, count: int
 ) -> None:
-    """Two calls at most; it names what every pair would meet, and no refusal to read."""
+    """Three calls at most; it names what every pair would meet, and no refusal to read."""
     async with simulated_portal(PortalSettings(**settings)) as portal, client_of(portal) as client:
         found = await client.check("contacts", to_type, quick=True)
         assert portal.portal.ledger.requests == count
     assert (None if found.obstacle is None else type(found.obstacle).__name__) == obstacle
-    assert states(found, "portal") == {"portal": UNKNOWN}
+    is_told = obstacle is None or obstacle == "UnknownObjectTypeError"
+    assert states(found, "portal") == {"portal": OK if is_told else UNKNOWN}
+    assert found.utc_offset == (timedelta(hours=-5) if is_told else None)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "never_before",
+        "slow",
+        "server_error_500",
+        "reset_before",
+        "not_found_html_404",
+        "locked_423",
+    ],
+)
+async def test_the_quick_check_does_not_wait_for_the_time_zone(fault: str) -> None:
+    """Whatever becomes of that call says nothing of a run."""
+    settings = PortalSettings(faults=FaultPlan(script_account=(fault,), slow_seconds=60.0))
+    async with simulated_portal(settings) as portal, client_of(portal) as client:
+        found = await asyncio.wait_for(client.check("contacts", "companies", quick=True), 30.0)
+        assert portal.portal.ledger.calls["read"] == 1
+    assert (found.obstacle, found.utc_offset) == (None, None)
+    assert states(found, "scopes") == {"scopes": OK}

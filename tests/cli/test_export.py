@@ -7,6 +7,8 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from aiohubassoc.cli import folder_commands
@@ -87,6 +89,31 @@ def test_each_selection(
     rows = _rows(command("export", folder, *options))
     assert _notes(rows) == {status: mixed[status] for status in statuses}
     assert len(rows) == sum(len(mixed[status]) for status in statuses)
+
+
+@pytest.mark.parametrize("options", [(), ("--unprocessed",)])
+def test_rejected_rows_that_were_not_read_are_there(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    tmp_path: Path,
+    folder: Path,
+    *,
+    options: tuple[str, ...],
+) -> None:
+    """Each once: also those of several files, and not those that a run has read."""
+    start_portal()
+    a, b = tmp_path / "a.csv", tmp_path / "b.csv"
+    a.write_text("from_id,to_id\n1,2\nx,1\n3,4\ny,2\n5,6\n", encoding="utf-8")
+    b.write_text("from_id,to_id\nz,1\n,\n7,8\nw,2\n", encoding="utf-8")
+    link(a, b, "--run", folder, "--skip-invalid", "--limit", "2")
+    rows = _rows(command("export", folder, *options))
+    found = [(row["from_id"], row["status"]) for row in rows]
+    unread = [*(("y", "invalid"), ("5", "unprocessed"), ("z", "invalid"))]
+    unread += [("7", "unprocessed"), ("w", "invalid")]
+    read = [("1", "linked"), ("3", "linked"), ("x", "invalid")]
+    assert found == ([] if options else read) + unread
+    assert rows[-1]["message"] == "from_id is 'w', a name or other text"
 
 
 def test_rows_are_the_users_own(command: Command, mixed: dict[str, set[str]], folder: Path) -> None:
@@ -329,8 +356,9 @@ def test_json_lines_as_csv(command: Command, objects: list[Any], folder: Path) -
     assert [row["aiohubassoc_status"] for row in rows] == ["linked", "linked", "failed"]
 
 
+@pytest.mark.parametrize("way", ["export", "--failures"])
 def test_a_cell_with_several_ids_comes_back_as_several_rows(
-    command: Command, start_portal: StartPortal, tmp_path: Path, folder: Path
+    command: Command, start_portal: StartPortal, tmp_path: Path, folder: Path, *, way: str
 ) -> None:
     """Each with its own id, so that those that failed can be linked again alone."""
     portal = start_portal(records_up_to=50)
@@ -339,7 +367,9 @@ def test_a_cell_with_several_ids_comes_back_as_several_rows(
         "Record ID,Deal Name,Associated Contact IDs\n1,Big,11;99;13\n2,Small,14\n3,None,\n",
         encoding="utf-8",
     )
-    call = ("link", export, "--from", "deals", "--run", folder, *FAST)
+    failed = tmp_path / "failed.csv"
+    written = ("--failures", failed) if way == "--failures" else ()
+    call = ("link", export, "--from", "deals", "--run", folder, *FAST, *written)
     assert command(*call).code == 1
     columns = ("Record ID", "Deal Name", "Associated Contact IDs", "status")
     rows = _rows(command("export", folder))
@@ -349,9 +379,33 @@ def test_a_cell_with_several_ids_comes_back_as_several_rows(
         ("1", "Big", "99", "failed"),
         ("2", "Small", "14", "linked"),
     ]
-    failed = tmp_path / "failed.csv"
-    command("export", folder, "--failed", "--output", failed)
+    if way == "export":
+        command("export", folder, "--failed", "--output", failed)
     mended = start_portal(instead_of=portal)
     reported = command("link", failed, "--from", "deals", *FAST, "--json").reported
     assert (reported["total"], reported["linked"]) == (1, 1)
+    assert list(sent_to(mended)) == [("1", "99")]
+
+
+@pytest.mark.parametrize("way", ["export", "--failures"])
+def test_a_list_comes_back_as_its_ids(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    tmp_path: Path,
+    folder: Path,
+    *,
+    way: str,
+) -> None:
+    """Of Parquet, as text that can be linked again."""
+    portal = start_portal(records_up_to=50)
+    table = pa.table({"from_id": [1], "ids": pa.array([["11", None, "99", "13"]])})
+    pq.write_table(table, tmp_path / "lists.parquet")
+    failed, column = tmp_path / "failed.csv", ("--to-column", "ids")
+    written = ("--failures", failed) if way == "--failures" else ()
+    assert link(tmp_path / "lists.parquet", *column, "--run", folder, *written).code == 1
+    if way == "export":
+        command("export", folder, "--failed", "--output", failed)
+    mended = start_portal(instead_of=portal)
+    assert link(failed, *column, "--json").reported["linked"] == 1
     assert list(sent_to(mended)) == [("1", "99")]

@@ -271,7 +271,7 @@ def test_an_unknown_object_type_is_a_usage_error(
     result = command("link", pairs, "--from", "contatcs", "--to", "companies", *FAST)
     assert result.code == 2
     assert "HubSpot knows no object type 'contatcs'" in result.err
-    assert portal.portal.ledger.requests <= 2
+    assert portal.portal.ledger.requests <= 3
     result = command("link", pairs, "--from", "contatcs", "--to", "companies", *FAST, "--no-check")
     assert result.code == 2
     assert "HubSpot knows no object type 'contatcs'" in result.out

@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,8 +27,6 @@ from tests.cli.conftest import FAST, TOKEN, TYPES, sent_to, write_pairs
 from tests.cli.processes import COMMAND, started, until_requests
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from aiohubassoc.simulator import ServedPortal
     from tests.cli.conftest import Command, Result, StartPortal
 
@@ -321,6 +321,44 @@ def test_a_run_folder_knows_what_failed(
     assert "To " not in again.out
 
 
+@pytest.mark.parametrize("stdin", [False, True])
+def test_json_lines_are_written_as_what_can_be_linked(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    tmp_path: Path,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    stdin: bool,
+) -> None:
+    """Of objects with types in their ids CSV would be no input."""
+    monkeypatch.chdir(tmp_path)
+    portal = start_portal(records_up_to=10)
+    lines = b'{"from": "contacts:1", "to": ["companies:2", "companies:99"]}\n'
+    (tmp_path / "pairs.jsonl").write_bytes(lines)
+    name = "-" if stdin else "pairs.jsonl"
+    given = {"stdin": lines} if stdin else {}
+    csv = link(name, "--failures", "f.csv", **given)
+    assert "rows of JSON Lines, each with its own keys, are written as such: let the na" in csv.err
+    assert (csv.code, portal.portal.ledger.requests, Path("f.csv").exists()) == (2, 0, False)
+    written = link(name, "--failures", "f.jsonl", **given).out
+    link(name, "--run", folder, **given)
+    for printed in (command("status", folder).out, command("resume", "--no-check", folder).out):
+        assert command(*_step(printed, "To write those that failed ")).code == 0
+    command("report", folder, "--output", "report.html")
+    assert "--output failed.jsonl" in (tmp_path / "report.html").read_text("utf-8")
+    missing = command("verify", folder, "--all").out
+    verify = _step(missing, "To write those not linked to a file: ")
+    assert command(*verify, "--all").code == 1
+    assert "let the name end with .jsonl" in command(*verify[:-1], "missing.csv", "--all").err
+    start_portal(instead_of=portal)
+    for printed in (written, command("status", folder).out):
+        reported = command(*_step(printed, _CORRECT), "--json", "--no-check").reported
+        assert (reported["total"], reported["linked"]) == (1, 1)
+    assert link("missing.jsonl", "--json").reported["linked"] == 1
+
+
 def _start_failing_portal(start: StartPortal, monkeypatch: pytest.MonkeyPatch) -> ServedPortal:
     """Return a portal that fails with each request, which no client sends again."""
     impatient = partial(AssociationClient, retry=RetryPolicy(attempts=1))
@@ -421,7 +459,11 @@ def test_a_refused_token(
             (),
             "The access token lacks scopes: crm.objects.contacts.write. Add them to its app",
         ),
-        ({"daily_limit": 4}, (), "counts the day's calls anew at midnight in the account's time"),
+        (
+            {"daily_limit": 4},
+            (),
+            "anew at midnight in the account's time zone: within 24 hours\n",
+        ),
         (
             {"daily_limit": 1000},
             ("--reserve-daily", "990"),
@@ -451,6 +493,28 @@ def test_what_ends_a_run_names_its_cure(
     assert reported in result.out
     verb, path, *_ = _step(result.out, "To continue: ")
     assert (verb, path) == (("resume", str(folder)) if keeps else ("link", str(pairs)))
+
+
+@pytest.mark.parametrize("hours", [-5.0, 0.0, 5.75])
+def test_the_end_of_the_day(
+    command: Command, start_portal: StartPortal, tmp_path: Path, folder: Path, *, hours: float
+) -> None:
+    """In the time of this machine; the run folder keeps it, as nothing can be asked then."""
+    start_portal(daily_limit=20, utc_offset=hours)
+    pairs = write_pairs(tmp_path / "pairs.csv", 200)
+    ends = []
+    for arguments in (("link", pairs, *TYPES, "--run", folder), ("resume", folder)):
+        ends.append(_day_end(hours))
+        result = command(*arguments)
+        ends.append(_day_end(hours))
+        said = f"{result.out}{result.err}".partition("in the account's time zone: ")[2]
+        assert said.partition("\n")[0] in ends
+
+
+def _day_end(hours: float) -> str:
+    today = datetime.now(timezone(timedelta(hours=hours))).date()
+    midnight = datetime(today.year, today.month, today.day, tzinfo=UTC) - timedelta(hours=hours)
+    return f"{(midnight + timedelta(days=1)).astimezone():%Y-%m-%d %H:%M %Z}"
 
 
 def test_an_object_type_that_hubspot_does_not_know(

@@ -90,6 +90,32 @@ def test_the_rows_without_a_pair_have_their_reason(
     assert [{name: str(value) for name, value in line.items()} for line in lines] == rows
 
 
+def test_a_key_that_the_first_object_lacks_is_written(
+    command: Command, companies: Path, tmp_path: Path
+) -> None:
+    """Of JSON Lines not every object has each key, but what was compared is always there."""
+    contacts, unmatched = tmp_path / "c.jsonl", tmp_path / "unmatched.csv"
+    lines = '{"Record ID": 1, "x": 2}\n{"Record ID": 2, "Email": "jo@nowhere.example"}\n'
+    contacts.write_text(lines, encoding="utf-8")
+    command("pairs", contacts, companies, *_BY_DOMAIN, "--unmatched", unmatched)
+    rows = read_rows(unmatched)
+    assert [row["Email"] for row in rows if row["side"] == "left"] == ["", "jo@nowhere.example"]
+    assert rows[0]["x"] == "2"
+
+
+def test_names_with_brackets_are_printed_as_they_are(
+    command: Command, contacts: Path, companies: Path
+) -> None:
+    """They are no markup."""
+    contacts = contacts.rename(contacts.with_name("contacts [final].csv"))
+    (companies.parent / "a[").mkdir()
+    companies = companies.rename(companies.parent / "a[" / "b].csv")
+    result = command("pairs", contacts, companies, *_BY_DOMAIN)
+    assert result.code == 0
+    assert f"  row of {contacts} matches several records" in result.err
+    assert f"  row of {companies} matches no row of {contacts}" in result.err
+
+
 def test_a_cell_of_several_lines_is_one_cell(command: Command, tmp_path: Path) -> None:
     """With any line end, in the pairs and in the rows without a pair."""
     for name, key in (("left", "x\ry"), ("right", "x\ry"), ("other", "z")):

@@ -530,6 +530,29 @@ def test_other_ways_to_write_a_sheet(tmp_path: Path, prefix: str, space: str) ->
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("101_x000D_", "101\r"),
+        ("_x0009_101", "\t101"),
+        ("a_x005F_x000D_b", "a_x000D_b"),
+        ("_x005f_", "_"),
+        ("a_x0000_", "a_x0000_"),
+        ("a_x0041_", "a_x0041_"),
+        ("_x000D", "_x000D"),
+    ],
+)
+@pytest.mark.parametrize(
+    "cell", ['<c t="s"><v>0</v></c>', '<c t="inlineStr"><is><t>{}</t></is></c>']
+)
+def test_characters_that_excel_escapes(tmp_path: Path, text: str, expected: str, cell: str) -> None:
+    """XML could not hold them; what Excel does not write so is left as it is."""
+    row = f"<row><c><v>1</v></c><c><v>2</v></c>{cell.format(text)}</row>"
+    book = minimal_workbook(row, f"<si><t>{text}</t></si>")
+    ((record, _),) = rows_of(file_of(tmp_path, book, "x.xlsx"))
+    assert ["1", "2", expected] == record.fields
+
+
+@pytest.mark.parametrize(
     ("cells", "reported"),
     [
         ('<row><c t="s"><v>9</v></c></row>', "list index out of range"),

@@ -11,7 +11,7 @@ from aiohubassoc import Pair
 from aiohubassoc.files import hubspot
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
-from tests.files.reading import file_of, refusal_of, rows_of
+from tests.files.reading import file_of, ids_of, problems_of, refusal_of, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -511,6 +511,33 @@ def test_no_column_is_proposed_for_both_ends(tmp_path: Path) -> None:
         to_column="Associated Contact IDs",
     )
     assert "Choose with --from-column. If it does hold them: --from-column 'Record ID'" in advice
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"to_column": "record id"},
+        {"to_column": "Record ID", "to_type": "contacts"},
+        {"from_column": "Firm", "to_column": "Firm"},
+    ],
+)
+def test_one_column_for_both_ends_is_refused(tmp_path: Path, options: dict[str, Any]) -> None:
+    """Each record would be linked to the one with the same number."""
+    options = {"to_type": "companies", **options}
+    advice = _advice(tmp_path, "Record ID,Firm", from_type="contacts", **options)
+    assert "is chosen for both ends: choose another with --from-column or --to-column" in advice
+
+
+@pytest.mark.parametrize("value", ["5", '"contacts:5"'])
+def test_one_key_for_both_ends_is_refused(tmp_path: Path, value: str) -> None:
+    """So of JSON Lines; but those of a list may be linked with each other."""
+    path = file_of(tmp_path, f'{{"id": {value}}}\n', "pairs.jsonl")
+    options = {"from_column": "id", "to_column": "ID"}
+    assert "'id' is chosen for both ends: choose another with" in problems_of(path, **options)[1]
+    path = file_of(tmp_path, '{"id": [5, 6]}\n', "pairs.jsonl")
+    assert len(ids_of(path, **options)) == 4
+    path = file_of(tmp_path, "group IDs\n5;6\n")
+    assert len(ids_of(path, from_column="group IDs", to_column="group IDs")) == 4
 
 
 def test_no_option_is_left_without_its_value(tmp_path: Path) -> None:

@@ -172,6 +172,20 @@ def test_several_matches_are_never_paired(tmp_path: Path) -> None:
     assert _joined(left, right, all_matches=True) == (pairs, [])
 
 
+def test_many_rows_that_all_match_each_other_end_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as those that have one placeholder for an address: small files would fill a disk."""
+    monkeypatch.setattr(KeyedTable, "most_pairs", lambda _: 20)
+    rows = [f"{n},none@nowhere.example" for n in range(1, 11)]
+    left, right = _table(tmp_path, "a.csv", *rows), _table(tmp_path, "b.csv", *rows)
+    with pytest.raises(InputError) as caught:
+        _joined(left, right, all_matches=True)
+    assert f"{left}, line 6: 41 pairs are too many for files of their size" in str(caught.value)
+    assert _joined(left, right)[0] == []
+    assert len(_joined(_table(tmp_path, "c.csv", *rows[:4]), right, all_matches=True)[0]) == 40
+
+
 def test_one_record_in_several_rows_is_one_match(tmp_path: Path) -> None:
     """An export has a record once for each of its associations."""
     left = _table(tmp_path, "l.csv", "1,a")

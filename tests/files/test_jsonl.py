@@ -212,7 +212,6 @@ def test_any_text_is_taken_line_by_line(tmp_path_factory: Any, text: str) -> Non
         ('{"from": "101.0", "to": 2}', "from is '101.0', a float"),
         ('{"from": "contacts:1e5", "to": 2}', "from is '1e5', a number with an exponent"),
         ('{"from": [1, "x"], "to": 2}', "from is 'x', a name or other text"),
-        ('{"from": [1, null], "to": 2}', "from is 'null', a placeholder for nothing"),
         ('{"from": "", "to": 2}', "from is empty"),
         ('{"from": "contacts:", "to": 2}', "from is empty"),
         ('{"from": ":1", "to": 2}', "from is ':1', without a type before the colon"),
@@ -267,8 +266,8 @@ def test_lists_are_several_ids(tmp_path: Path) -> None:
     """Each element by the same rule, with a separate type or not; an empty list is none."""
     lines = (
         '{"from": 1, "to": ["2", 3.0, "deals:4"]}',
-        '{"from": [5, 6], "to_id": [7, 8]}',
-        '{"from": 9, "to": []}',
+        '{"from": [5, null, 6], "to_id": [7, "", 8]}',
+        '{"from": 9, "to": [null]}',
         '{"from": [], "to": "bad"}',
     )
     assert [
@@ -277,6 +276,12 @@ def test_lists_are_several_ids(tmp_path: Path) -> None:
         *("contacts:6 -> companies:7", "contacts:6 -> companies:8"),
     ] == [str(pair) for pair in _pairs(tmp_path, *lines[:3])]
     assert {4: "to is 'bad', a name or other text"} == problems_of(_file(tmp_path, *lines))
+
+
+def test_files_with_byte_order_marks_may_be_joined(tmp_path: Path) -> None:
+    """The second mark is nothing either."""
+    line = '\ufeff{"from": 1, "to": 2}'
+    assert ["contacts:1 -> companies:2"] * 2 == [str(pair) for pair in _pairs(tmp_path, line, line)]
 
 
 def test_the_object_of_one_pair_of_several(tmp_path: Path) -> None:

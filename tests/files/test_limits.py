@@ -205,7 +205,7 @@ def test_a_compact_row_has_the_same_fields(fields: list[str] | dict[str, object]
     record, compact = Record(1, fields), Record(1, fields)
     compact.compact()
     assert isinstance(compact.kept, bytes)
-    assert record == compact
+    assert record.fields == compact.fields
     compact.compact()
     assert fields == compact.fields
 

@@ -97,7 +97,7 @@ def test_parquet_is_told_by_its_bytes(tmp_path: Path, name: str) -> None:
         (dt.time(3, 4, 5), pa.time32("s"), "03:04:05"),
         (dt.timedelta(days=1), pa.duration("s"), "1 day, 0:00:00"),
         (b"text", pa.binary(), "text"),
-        (b"\xff\x00", pa.binary(), "ff00"),
+        (b"\xff\x00", pa.binary(), "0xff00"),
         ([1, None], pa.list_(pa.int64()), "[1, null]"),
         (
             {"a": "ä", "b": dt.date(2026, 1, 2)},
@@ -203,11 +203,15 @@ def test_the_first_row_comes_at_once(tmp_path: Path, group_rows: int) -> None:
         (pa.array([None, "3", "3"]), "from_id is empty"),
         (pa.array(["from_id", "3", "3"]), "repeats the header"),
         (pa.array(["1\0", "3", "3"]), "digits with an invisible character"),
+        (pa.array([b"\x91\x80", b"3", b"3"]), "from_id is '0x9180', a name or other text"),
+        (pa.array([[b"\x91\x80"], [b"3"], [b"3"]]), "from_id is '0x9180', a name or other text"),
+        (pa.array([10**15, 3, 3], pa.duration("s")), "000 duration[s]', a name or other text"),
     ],
 )
 def test_a_row_that_cannot_be_used(tmp_path: Path, ids: pa.Array, reported: str) -> None:
     """It is reported by its number, by the same rules as in CSV."""
-    path = _file(tmp_path, {"from_id": ids, "to_id": ["to_id", "4", "5"]})
+    first = "to_id" if "header" in reported else "3"
+    path = _file(tmp_path, {"from_id": ids, "to_id": [first, "4", "5"]})
     assert reported in problems_of(path)[1]
 
 
@@ -457,8 +461,8 @@ def test_a_list_is_several_ids(tmp_path: Path, kind: pa.DataType) -> None:
 @pytest.mark.parametrize(
     ("values", "reported"),
     [
-        (["202", None], "to_id is empty"),
         (["202", "Acme"], "to_id is 'Acme', a name or other text"),
+        ([None, "NULL"], "to_id is 'NULL', a placeholder for nothing"),
         (["202;203"], "to_id is '202;203', several ids"),
     ],
 )
@@ -467,6 +471,25 @@ def test_a_list_with_one_bad_id(tmp_path: Path, values: list[str | None], report
     path = _file(tmp_path, {"from_id": [1, 2], "to_id": pa.array([values, ["7"]])})
     ((line, problem),) = problems_of(path).items()
     assert (1, True) == (line, problem.startswith(reported))
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl", "csv"])
+def test_an_empty_element_is_nothing(tmp_path: Path, form: str) -> None:
+    """One rule for the lists of all formats; a list of nothing else links nothing."""
+    lists: list[list[str | None]] = [["202", None, "203"], [None, "", " "], ["\u00a0", "204"]]
+    path = str(tmp_path / f"pairs.{form}")
+    if form == "parquet":
+        _file(tmp_path, {"from_id": [1, 2, 3], "to IDs": pa.array(lists)})
+    else:
+        cells = [";".join(one or "" for one in cell) for cell in lists]
+        lines = ["from_id,to IDs", *(f"{n},{cell}" for n, cell in enumerate(cells, 1))]
+        if form == "jsonl":
+            lines = [json.dumps({"from": n, "to IDs": cell}) for n, cell in enumerate(lists, 1)]
+        file_of(tmp_path, "\n".join(lines), f"pairs.{form}")
+    options = {"to_column": "to IDs"}
+    assert [("1", "202"), ("1", "203"), ("3", "204")] == ids_of(path, **options)
+    counts = counts_of(path, **options)
+    assert (3, 0, 1) == (counts.rows, counts.rejected, counts.nothing_to_link)
 
 
 def test_whole_floats_are_ids(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,6 +48,18 @@ def test_a_column_of_the_same_name_is_kept(tmp_path: Path) -> None:
     """Ours then has a longer name."""
     ((*header,),) = _written(tmp_path / "f.csv", ["Status", "from_id", "to_id"])
     assert ["Status", "from_id", "to_id", "aiohubassoc_status", "category"] == header[:5]
+
+
+def test_columns_of_one_name_are_all_in_json(tmp_path: Path) -> None:
+    """As in Parquet, where none may have the name of another either."""
+    header, row = ["note", "from_id", "to_id", "note", "note_2", ""], ["a", "1", "2", "b", "c", "d"]
+    with FailuresFile(str(tmp_path / "f.jsonl"), header) as file:
+        file.write(row, RowResult("failed"))
+        file.flush()
+    written = json.loads((tmp_path / "f.jsonl").read_text("utf-8"))
+    names = ["note", "from_id", "to_id", "note_2", "note_2_2", ""]
+    assert dict(zip(names, row, strict=True)) == dict(list(written.items())[:6])
+    assert "failed" == written["status"]
 
 
 def test_failures_can_be_given_to_another_run(tmp_path: Path) -> None:

@@ -164,22 +164,37 @@ def test_the_line_of_excel_that_says_what_is_between_columns(
             "Record ID,Note,Associated Company IDs",
             "Record ID,Deal Name,Associated Company IDs",
         ),
+        ("Record ID,Associated Company IDs", "Record ID,Associated Deal IDs"),
+        ("Record ID,Associated Company IDs", "RECORD ID,ASSOCIATED DEAL IDS"),
+        ("Record ID,Associated Company IDs", "\ufeffRecord ID,Associated Deal IDs"),
+        ("Record ID,Associated Company IDs", "Record ID,Deal Name"),
+        ("from_id,to_id", "Record ID,Associated Deal IDs"),
+        ("from_id,to_id", "To_ID,From_ID"),
+        ("from_id,to_id", "from_id,Deal ID"),
+        ("from_id,to_id,note", "from_id,x,y"),
+        ("from_id,to_id,from_type,to_type", "from_id,to_id,to_type,from_type"),
     ],
 )
 def test_a_header_of_another_table_ends_the_file(tmp_path: Path, first: str, second: str) -> None:
     """Files that were put together: the columns of the rows behind it are others."""
-    rows = "101,202,303\n" if first.count(",") > 1 else "101,202\n"
-    content = f"{first}\n{rows * 1500}\n{second}\n404,505,606\n"
-    path = file_of(tmp_path, content.replace("202,303", "202,203") if "Deal" in second else content)
-    read, reported = broken_at(path, to_type=None if "Deal" in second else "companies")
+    rows = f"{','.join(('101', '202', '203', '204')[: first.count(',') + 1])}\n" * 1500
+    content = f"{first}\n{rows}\n{second}\n404,505,606\n"
+    path = file_of(tmp_path, content)
+    read, reported = broken_at(path, to_type="companies" if "from_id" in first else None)
     assert len(read) == 1500
     assert f"{path}, line 1503 names other columns than line 1" in reported
     assert "Put the rows after it into another file" in reported
 
 
-@pytest.mark.parametrize("second", ["from_id,to_id,note", "from_id,to_id,other", "from_id,x,y"])
+@pytest.mark.parametrize(
+    "second",
+    [
+        *("from_id,to_id,note", "from_id,to_id,other", "FROM_ID,To_Id ,Note"),
+        *("from_id,5,y", "from_id,,y", "5,to_id,y", "David,Madrid,to_id"),
+    ],
+)
 def test_a_header_of_the_same_columns_is_only_rejected(tmp_path: Path, second: str) -> None:
-    """Or a row that names only one of them."""
+    """Or a row with the name of a column among other values."""
     path = file_of(tmp_path, f"from_id,to_id,note\n101,202,x\n{second}\n103,204,y\n")
     assert [3] == list(problems_of(path))
 
