@@ -6,6 +6,7 @@ import contextlib
 import io
 import warnings
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, cast, get_args
 
 import cyclopts
@@ -188,6 +189,10 @@ def run(arguments: Sequence[str]) -> int:
     app, json_ = make_app(), signals.asks_for_json(arguments)
     if arguments[:1] == [_COMPLETION]:  # else what makes it would be loaded by every command
         app.register_install_completion_command(_COMPLETION)
+        try:
+            import_module("aiohubassoc.fleet")
+        except OptionsError:  # its extra is not installed: complete the other commands
+            del app["fleet"]
     with contextlib.ExitStack() as stack:
         stack.callback(setattr, warnings, "showwarning", warnings.showwarning)
         warnings.showwarning = terminal.show_warning
@@ -217,7 +222,10 @@ def _describe_usage(error: Exception, app: App, arguments: Sequence[str]) -> str
         return _missing_argument(error, app, arguments)
     if isinstance(error, cyclopts.UnusedCliTokensError):
         return f"there is no use for {', '.join(map(repr, error.unused_tokens or ()))}"
-    return str(error)
+    try:
+        return str(error)
+    except OptionsError as missing:  # it loads the commands that it names; an extra may be missing
+        return str(missing)
 
 
 def _check_values(arguments: Sequence[str]) -> None:
