@@ -348,5 +348,7 @@ def _option_names(command: App) -> list[str]:
 
 
 def _unknown_option(option: str, app: App, arguments: Sequence[str]) -> str:
+    if option[2:] in app:
+        return f"there is no option {option}, but a command: aiohubassoc {option[2:]} --help"
     names = _option_names(_find_command(app, arguments)[0])
     return f"there is no option {option}{suggest(option.partition('=')[0], names)}"

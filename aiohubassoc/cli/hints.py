@@ -16,7 +16,6 @@ import attrs
 
 from aiohubassoc import errors
 from aiohubassoc._protocol.classify import passes_later
-from aiohubassoc.account_check import OBJECT_TYPE_FORMS
 from aiohubassoc.cli.connection import find_base_url, name_token_source
 from aiohubassoc.cli.options import AccessOptions, given
 from aiohubassoc.cli.report import NO_ERROR
@@ -24,6 +23,7 @@ from aiohubassoc.cli.terminal import escape_controls, suggest
 from aiohubassoc.errors import plural
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.journal.journal import Journal
+from aiohubassoc.pair import OBJECT_TYPE_FORMS
 from aiohubassoc.shared_quota.quota import hide_password
 
 if TYPE_CHECKING:
