@@ -277,9 +277,17 @@ def _print_runs(runs: Sequence[FleetRun]) -> None:
             numbers = "".join(f", {count:,} {name}" for count, name in counts if count)
             why = f": {_why(run)}" if _why(run) else ""
             console.print(f"run {run.run} of {run.portal} {run.state}{numbers}{why}", markup=False)
-    if failed := [run.run for run in runs if run.state is RunState.FAILED]:
-        number = failed[0] if len(failed) == 1 else "RUN"
-        stderr().print(f"Fix the cause, then: aiohubassoc fleet resume {number}", markup=False)
+    failed = [run.run for run in runs if run.state is RunState.FAILED]
+    done = [run for run in runs if run.state is RunState.DONE]
+    incomplete = [run.run for run in done if run.failed or run.partial or run.rejected]
+    export = "aiohubassoc fleet export {} --failed --output failed.csv"
+    for step, numbers in (
+        ("Fix the cause, then: aiohubassoc fleet resume {}", failed),
+        (f"To write rows that failed to a file: {export}", incomplete),
+    ):
+        if numbers:
+            number = numbers[0] if len(numbers) == 1 else "RUN"
+            stderr().print(step.format(number), markup=False)
 
 
 async def _show_live(read: Callable[[], Awaitable[Sequence[FleetRun]]]) -> None:
@@ -303,5 +311,5 @@ def _table(runs: Sequence[FleetRun]) -> Table:
 
 
 def _why(run: FleetRun) -> str:
-    due = "" if run.due_at is None else f"until {run.due_at.astimezone():%Y-%m-%d %H:%M %Z}. "
-    return due + (run.reason or "")
+    due = run.due_at and f"not before {run.due_at.astimezone():%Y-%m-%d %H:%M %Z}"
+    return ". ".join(filter(None, (due, run.reason)))
