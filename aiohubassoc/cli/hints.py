@@ -85,9 +85,10 @@ def after_link(
         else:
             steps += _how_to_begin_again(report, command, call)
     elif folder is not None and report.not_linked and report.not_linked == report.failed_before:
+        begin = "The" if report.pairs.responses else "Nothing was sent: the"
         steps.append(
-            "Nothing was sent: the pairs that are left failed in an earlier run, and are sent "
-            "again only with --retry-failed"
+            f"{begin} pairs that are left failed in an earlier run, and are sent again only with "
+            "--retry-failed"
         )
     left = FailureCounts(report.failures, report.invalid, is_at_end=report.is_at_end)
     if folder is not None:
