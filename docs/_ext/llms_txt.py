@@ -25,7 +25,7 @@ def _summarize(page: nodes.document) -> str:
     """Return the first paragraph of a page, cut at the end of a sentence if it is long."""
     for paragraph in page.findall(nodes.paragraph):
         text = " ".join(paragraph.astext().split())
-        if text and not isinstance(paragraph.parent, nodes.list_item):
+        if text and not isinstance(paragraph.parent, nodes.list_item | nodes.entry):
             if len(text) > _SUMMARY_LENGTH and ". " in text:
                 text = text.partition(". ")[0] + "."
             return text
