@@ -91,7 +91,7 @@ class WorkerOptions:
 
     Args:
         max_runs: The most runs at the same time; one of each portal.
-        poll: Seconds between queries for new runs, besides PostgreSQL's notifications.
+        poll: Seconds between queries for new runs, in addition to PostgreSQL's notifications.
         heartbeat: Seconds between heartbeats.
         dead_after: Seconds without a heartbeat after which other workers take over the runs.
         drain_timeout: Seconds that calls in flight may take to end when the worker is stopped.
@@ -166,7 +166,7 @@ def status(
 
     Args:
         run: A run's number; else all runs.
-        watch: Show it anew each second until every run has ended, or Ctrl-C.
+        watch: Refresh the output each second until every run has ended, or Ctrl-C.
     """
     if watch and json_:
         raise OptionsError("give --watch or --json")

@@ -94,7 +94,7 @@ class FolderOptions:
         run: Keep every outcome in this folder, so that the run can be resumed.
         retry_failed: Send pairs again that failed in an earlier run of the folder, wholly or in
             part.
-        force: Continue though the folder belongs to another job.
+        force: Continue although the folder belongs to another job.
     """
 
     run: str | None = None
