@@ -64,9 +64,9 @@ other columns are kept for --failures and export. HubSpot's own exports are unde
 Nothing is sent before the first 1,000 rows are checked.
 
 Exit codes: 0 every pair linked or skipped; 1 some failed or were rejected; 2 usage or input; \
-3 stopped early; 4 token or scopes; 5 a file, the run folder or the shared quota cannot be used; 75 another \
-process uses the run folder; 129, 130 and 143 interrupted. With --verify also 1 if a link is \
-missing, and 3 if a link is unknown.
+3 stopped early; 4 token or scopes; 5 an output file, the run folder or the shared quota cannot \
+be used; 75 another process uses the run folder; 129, 130 and 143 interrupted. With --verify also \
+1 if a link is missing, and 3 if a link is unknown.
 """
 _VERIFY = """\
 Read links back: for each pair of files or of a run folder, whether HubSpot has the link.
