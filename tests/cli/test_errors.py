@@ -211,6 +211,12 @@ def test_help_ends_with_its_own_examples(command: Command, verb: str) -> None:
     assert set(own) <= set(_examples(command("--help").out))
 
 
+@pytest.mark.parametrize("option", ["--from", "--limit"])
+def test_what_is_like_no_option_has_no_suggestion(command: Command, option: str) -> None:
+    """The dashes that all options have do not make them alike: --from is not --proxy."""
+    assert command("resume", "x", option, "a").err.endswith(f"there is no option {option}\n")
+
+
 @pytest.mark.parametrize("verb", ["link", "plan", "verify"])
 def test_help_shows_no_default_of_a_flag(command: Command, verb: str) -> None:
     """It is never given, so that the defaults of other options can be found."""
