@@ -281,12 +281,12 @@ def _print_runs(runs: Sequence[FleetRun]) -> None:
     done = [run for run in runs if run.state is RunState.DONE]
     incomplete = [run.run for run in done if run.failed or run.partial or run.rejected]
     export = "aiohubassoc fleet export {} --failed --output failed.csv"
-    for step, numbers in (
+    for step, about in (
         ("Fix the cause, then: aiohubassoc fleet resume {}", failed),
         (f"To write rows that failed to a file: {export}", incomplete),
     ):
-        if numbers:
-            number = numbers[0] if len(numbers) == 1 else "RUN"
+        if about:
+            number = about[0] if len(about) == 1 else "RUN"
             stderr().print(step.format(number), markup=False)
 
 
@@ -311,5 +311,5 @@ def _table(runs: Sequence[FleetRun]) -> Table:
 
 
 def _why(run: FleetRun) -> str:
-    due = run.due_at and f"not before {run.due_at.astimezone():%Y-%m-%d %H:%M %Z}"
+    due = "" if run.due_at is None else f"not before {run.due_at.astimezone():%Y-%m-%d %H:%M %Z}"
     return ". ".join(filter(None, (due, run.reason)))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from docutils import nodes
 from sphinx.writers.text import TextTranslator
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+    from sphinx.builders.text import TextBuilder
 
 _SUMMARY_LENGTH = 200
 # In a page whose text comes from the program or another file: its source has none.
@@ -47,7 +48,7 @@ def _write(app: Sphinx, error: Exception | None) -> None:
         shutil.copyfile(source, copy)
         if any(one in source.read_text(encoding="utf-8") for one in _GENERATED):
             page = environment.get_and_resolve_doctree(name, app.builder)
-            page.walkabout(text := TextTranslator(page, app.builder))
+            page.walkabout(text := TextTranslator(page, cast("TextBuilder", app.builder)))
             copy.write_text(text.body, encoding="utf-8")
         section = name.partition("/")[0] if "/" in name else "start"
         if name == app.config.root_doc:
