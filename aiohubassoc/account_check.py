@@ -30,6 +30,7 @@ from aiohubassoc._protocol.requests import (
 )
 from aiohubassoc._protocol.verdicts import Accepted, AccountReply, Replied
 from aiohubassoc.account import AccountCheck, CheckItem, CheckState, ScopeCheck
+from aiohubassoc.pair import OBJECT_TYPE_FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -40,11 +41,6 @@ if TYPE_CHECKING:
 
 Responses: TypeAlias = dict[str, AccountReply | errors.AioHubAssocError]
 """By call: ``details``, ``read``, ``token info``, ``usage``, ``limits``. Not made: missing."""
-
-OBJECT_TYPE_FORMS: Final = (
-    "a name such as contacts, an id such as 0-1, or the id of a custom object such as 2-1234567"
-)
-"""How an object type is written, for messages."""
 
 _TOKEN_ERRORS: Final = (errors.AuthenticationError, errors.PermissionDeniedError)
 _NO_RESPONSE: Final = (

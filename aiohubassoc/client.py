@@ -268,7 +268,7 @@ class AssociationClient:
 
     async def __aenter__(self) -> Self:
         if self._closed or self._senders is not None:
-            raise ClientClosedError("a client can be entered once")
+            raise ClientClosedError("a client can be entered once: make a new one")
         if self._shared is not None:
             await self._shared.open()
         await self._transport.open()

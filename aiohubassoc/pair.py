@@ -57,6 +57,10 @@ _set = object.__setattr__
 # whose names users choose. HubSpot documents no limit for either.
 MOST_ID: Final = 64
 MOST_TYPE: Final = 128
+OBJECT_TYPE_FORMS: Final = (
+    "a name such as contacts, an id such as 0-1, or the id of a custom object such as 2-1234567"
+)
+"""How an object type is written, for messages."""
 _TOO_LARGE: Final = 10**MOST_ID
 
 

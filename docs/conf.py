@@ -11,6 +11,9 @@ project = "aiohubassoc"
 author = "The aiohubassoc authors"
 copyright = "2026, the aiohubassoc authors"
 version = release = __version__
+_changelog = (Path(__file__).parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
+if _changelog.partition("\n## [Unreleased]")[2].partition("\n## [")[0].strip():
+    release += "+unreleased"  # the pages show what the last version does not do
 
 extensions = [
     "myst_parser",

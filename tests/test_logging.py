@@ -140,16 +140,19 @@ def _error() -> str:
     return "429 RateLimitedError: reported 429"
 
 
-async def test_many_throttles_at_once_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("count", "text"), [(16, "15 more calls"), (2, "1 more call")])
+async def test_many_throttles_at_once_are_one_line(
+    caplog: pytest.LogCaptureFixture, count: int, text: str
+) -> None:
     """All calls in flight may be throttled together."""
     caplog.set_level("INFO", "aiohubassoc")
-    portal = FakePortal(script={"put": [throttle()] * 16})
+    portal = FakePortal(script={"put": [throttle()] * count})
     async with client_of(portal) as client:
-        await client.link_all(pairs_of(16))
+        await client.link_all(pairs_of(count))
     _, first, *sums, _ = caplog.records
     assert "HubSpot throttles" in first.getMessage()
     assert 1 == len(sums)
-    assert "HubSpot throttled 15 more calls in" in sums[0].getMessage()
+    assert f"HubSpot throttled {text} in" in sums[0].getMessage()
 
 
 async def test_throttles_of_two_runs_are_kept_apart(caplog: pytest.LogCaptureFixture) -> None:

@@ -113,8 +113,10 @@ class TokenSource:
 
 def checked_token(token: object) -> str:
     """Return *token* if it can be sent in a header. No error message contains it."""
-    if not isinstance(token, str) or not token:
-        raise OptionsError(f"the token must be a non-empty string, not {type(token).__name__}")
+    if not isinstance(token, str):
+        raise OptionsError(f"the token must be a string, not {type(token).__name__}")
+    if not token:
+        raise OptionsError("the token is empty: a variable of the environment may not be set")
     if token.lower().startswith("bearer "):
         raise OptionsError("give the token alone, without 'Bearer '")
     if not (token.isascii() and token.isprintable()) or " " in token:

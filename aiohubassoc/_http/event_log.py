@@ -143,7 +143,8 @@ def _sum_up(run: str | None, throttles: _Throttles, now: float) -> None:
     write(
         calls,
         logging.INFO,
-        "HubSpot throttled %d more calls in %.1f s; the last pause is %.2f s: %s",
-        *(throttles.count, now - throttles.since, throttles.pause, throttles.error),
+        "HubSpot throttled %s in %.1f s; the last pause is %.2f s: %s",
+        *(plural(throttles.count, "more call"), now - throttles.since),
+        *(throttles.pause, throttles.error),
         extra=make_extra(run, error=throttles.error),
     )

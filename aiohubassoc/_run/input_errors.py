@@ -53,6 +53,8 @@ def _advise_input(given: object) -> str:
 
 
 def _advise_item(item: object) -> str:
+    if is_frame(item):
+        return "give each data frame in a run of its own, or its rows as (from_id, to_id)"
     if isinstance(item, Mapping):
         if {"from_id", "to_id"} <= item.keys():
             return "give (row['from_id'], row['to_id']) for each row, or the data frame itself"
@@ -61,12 +63,12 @@ def _advise_item(item: object) -> str:
         return "give the data frame itself, or .itertuples(index=False) of the two columns"
     if isinstance(item, tuple) and len(item) == _ENDS:
         return "give Pair(from_type, from_id, to_type, to_id)"
-    if isinstance(getattr(item, "pair", None), Pair):
-        return "give its .pair"
-    return ""
+    return "give its .pair" if isinstance(getattr(item, "pair", None), Pair) else ""
 
 
 def _shown(item: object) -> str:
+    if is_frame(item):
+        return f"a {type(item).__name__}"
     text = text_of(item, repr)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 

@@ -221,8 +221,8 @@ def read_pair(
     if types is None:
         raise OptionsError(not_a_pair(index, item, has_types=False))
     try:
-        if isinstance(item, _NOT_TWO_IDS):
-            raise TypeError  # noqa: TRY301 -- see above
+        if not isinstance(item, tuple) and (isinstance(item, _NOT_TWO_IDS) or is_frame(item)):
+            raise TypeError  # noqa: TRY301 -- see above; of a frame it would be names of columns
         from_id, to_id = cast("tuple[RecordId, RecordId]", item)
     except (TypeError, ValueError):
         raise PairError(not_a_pair(index, item, has_types=True)) from None

@@ -200,7 +200,7 @@ class _ResultStream(Generic[ResultT, ReportT]):
 
     async def __aenter__(self) -> Self:
         if self._is_entered:
-            raise RuntimeError("a run can be entered once")
+            raise RuntimeError("a run can be entered once: make a new one")
         self._is_entered = True
         if asyncio.get_running_loop() is not self._loop:
             raise ClientClosedError(OTHER_LOOP)

@@ -6,6 +6,7 @@ import contextlib
 import io
 import warnings
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, cast, get_args
 
 import cyclopts
@@ -63,9 +64,9 @@ other columns are kept for --failures and export. HubSpot's own exports are unde
 Nothing is sent before the first 1,000 rows are checked.
 
 Exit codes: 0 every pair linked or skipped; 1 some failed or were rejected; 2 usage or input; \
-3 stopped early; 4 token or scopes; 5 a file or the run folder could not be written; 75 another \
-process uses the run folder; 129, 130 and 143 interrupted. With --verify also 1 if a link is \
-missing, and 3 if a link is unknown.
+3 stopped early; 4 token or scopes; 5 an output file, the run folder or the shared quota cannot \
+be used; 75 another process uses the run folder; 129, 130 and 143 interrupted. With --verify also \
+1 if a link is missing, and 3 if a link is unknown.
 """
 _VERIFY = """\
 Read links back: for each pair of files or of a run folder, whether HubSpot has the link.
@@ -188,6 +189,10 @@ def run(arguments: Sequence[str]) -> int:
     app, json_ = make_app(), signals.asks_for_json(arguments)
     if arguments[:1] == [_COMPLETION]:  # else what makes it would be loaded by every command
         app.register_install_completion_command(_COMPLETION)
+        try:
+            import_module("aiohubassoc.fleet")
+        except OptionsError:  # its extra is not installed: complete the other commands
+            del app["fleet"]
     with contextlib.ExitStack() as stack:
         stack.callback(setattr, warnings, "showwarning", warnings.showwarning)
         warnings.showwarning = terminal.show_warning
@@ -217,7 +222,10 @@ def _describe_usage(error: Exception, app: App, arguments: Sequence[str]) -> str
         return _missing_argument(error, app, arguments)
     if isinstance(error, cyclopts.UnusedCliTokensError):
         return f"there is no use for {', '.join(map(repr, error.unused_tokens or ()))}"
-    return str(error)
+    try:
+        return str(error)
+    except OptionsError as missing:  # it loads the commands that it names; an extra may be missing
+        return str(missing)
 
 
 def _check_values(arguments: Sequence[str]) -> None:
@@ -340,5 +348,7 @@ def _option_names(command: App) -> list[str]:
 
 
 def _unknown_option(option: str, app: App, arguments: Sequence[str]) -> str:
+    if option[2:] in app:
+        return f"there is no option {option}, but a command: aiohubassoc {option[2:]} --help"
     names = _option_names(_find_command(app, arguments)[0])
     return f"there is no option {option}{suggest(option.partition('=')[0], names)}"

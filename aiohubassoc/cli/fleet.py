@@ -91,7 +91,7 @@ class WorkerOptions:
 
     Args:
         max_runs: The most runs at the same time; one of each portal.
-        poll: Seconds between queries for new runs, besides PostgreSQL's notifications.
+        poll: Seconds between queries for new runs, in addition to PostgreSQL's notifications.
         heartbeat: Seconds between heartbeats.
         dead_after: Seconds without a heartbeat after which other workers take over the runs.
         drain_timeout: Seconds that calls in flight may take to end when the worker is stopped.
@@ -166,7 +166,7 @@ def status(
 
     Args:
         run: A run's number; else all runs.
-        watch: Show it anew each second until every run has ended, or Ctrl-C.
+        watch: Refresh the output each second until every run has ended, or Ctrl-C.
     """
     if watch and json_:
         raise OptionsError("give --watch or --json")
@@ -277,9 +277,17 @@ def _print_runs(runs: Sequence[FleetRun]) -> None:
             numbers = "".join(f", {count:,} {name}" for count, name in counts if count)
             why = f": {_why(run)}" if _why(run) else ""
             console.print(f"run {run.run} of {run.portal} {run.state}{numbers}{why}", markup=False)
-    if failed := [run.run for run in runs if run.state is RunState.FAILED]:
-        number = failed[0] if len(failed) == 1 else "RUN"
-        stderr().print(f"Fix the cause, then: aiohubassoc fleet resume {number}", markup=False)
+    failed = [run.run for run in runs if run.state is RunState.FAILED]
+    done = [run for run in runs if run.state is RunState.DONE]
+    incomplete = [run.run for run in done if run.failed or run.partial or run.rejected]
+    export = "aiohubassoc fleet export {} --failed --output failed.csv"
+    for step, about in (
+        ("Fix the cause, then: aiohubassoc fleet resume {}", failed),
+        (f"To write rows that failed to a file: {export}", incomplete),
+    ):
+        if about:
+            number = about[0] if len(about) == 1 else "RUN"
+            stderr().print(step.format(number), markup=False)
 
 
 async def _show_live(read: Callable[[], Awaitable[Sequence[FleetRun]]]) -> None:
@@ -303,5 +311,5 @@ def _table(runs: Sequence[FleetRun]) -> Table:
 
 
 def _why(run: FleetRun) -> str:
-    due = "" if run.due_at is None else f"until {run.due_at.astimezone():%Y-%m-%d %H:%M %Z}. "
-    return due + (run.reason or "")
+    due = "" if run.due_at is None else f"not before {run.due_at.astimezone():%Y-%m-%d %H:%M %Z}"
+    return ". ".join(filter(None, (due, run.reason)))

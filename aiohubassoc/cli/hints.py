@@ -16,7 +16,6 @@ import attrs
 
 from aiohubassoc import errors
 from aiohubassoc._protocol.classify import passes_later
-from aiohubassoc.account_check import OBJECT_TYPE_FORMS
 from aiohubassoc.cli.connection import find_base_url, name_token_source
 from aiohubassoc.cli.options import AccessOptions, given
 from aiohubassoc.cli.report import NO_ERROR
@@ -24,6 +23,7 @@ from aiohubassoc.cli.terminal import escape_controls, suggest
 from aiohubassoc.errors import plural
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.journal.journal import Journal
+from aiohubassoc.pair import OBJECT_TYPE_FORMS
 from aiohubassoc.shared_quota.quota import hide_password
 
 if TYPE_CHECKING:
@@ -85,9 +85,10 @@ def after_link(
         else:
             steps += _how_to_begin_again(report, command, call)
     elif folder is not None and report.not_linked and report.not_linked == report.failed_before:
+        begin = "The" if report.pairs.responses else "Nothing was sent: the"
         steps.append(
-            "Nothing was sent: the pairs that are left failed in an earlier run, and are sent "
-            "again only with --retry-failed"
+            f"{begin} pairs that are left failed in an earlier run, and are sent again only with "
+            "--retry-failed"
         )
     left = FailureCounts(report.failures, report.invalid, report.is_at_end, report.has_objects)
     if folder is not None:

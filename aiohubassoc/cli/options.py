@@ -13,7 +13,7 @@ from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.hubspot import TypeNames
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.options import Quota
-from aiohubassoc.pair import Pair
+from aiohubassoc.pair import OBJECT_TYPE_FORMS, Pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,12 @@ LogFormat: TypeAlias = Literal["text", "json"]
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 Share: TypeAlias = Annotated[float, Parameter(converter=_to_share)]
 # Flags have no opposite: nothing here is true by default.
-Flat: Final = Parameter(name="*", name_transform=option_name, negative="")
+Flat: Final = Parameter(
+    name="*",
+    name_transform=option_name,
+    negative="",
+    show_default=lambda value: None if value is None or value is False else str(value),
+)
 InputOptions: TypeAlias = Annotated[Layout, Flat]
 
 
@@ -371,7 +376,8 @@ def check_input(layout: Layout) -> None:
             try:
                 TypeNames().name(Pair(object_type, 1, object_type, 1).from_type, option)
             except ValueError:
-                raise OptionsError(f"{option} {object_type!r} is not an object type") from None
+                message = f"{option} {object_type!r} is not an object type. Use {OBJECT_TYPE_FORMS}"
+                raise OptionsError(message) from None
 
 
 def to_options(group: attrs.AttrsInstance) -> dict[str, Any]:

@@ -15,9 +15,21 @@ from aiohubassoc.cli import options
 from aiohubassoc.cli.hints import after_plan
 from aiohubassoc.cli.progress import duration
 from aiohubassoc.cli.report import ExitCode, LinkReport
-from aiohubassoc.cli.run_folder import Command, FolderOptions, LinkCall, check_folder
+from aiohubassoc.cli.run_folder import (
+    Command,
+    FolderOptions,
+    LinkCall,
+    check_folder,
+    find_refusal,
+)
 from aiohubassoc.cli.summary import print_count, print_invalid, print_status
-from aiohubassoc.cli.terminal import StorageError, print_lines, print_result, stdout
+from aiohubassoc.cli.terminal import (
+    StorageError,
+    print_error,
+    print_lines,
+    print_result,
+    stdout,
+)
 from aiohubassoc.errors import OptionsError, plural
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
@@ -100,6 +112,9 @@ def print_plan(command: Command, call: LinkCall, *, daily_limit: int | None) -> 
                 planner.invalid += 1
                 place = table.place(record.source, record.line)
                 rows.add_invalid(record.line, place, record.problem or "")
+            refusal = None
+            if journal is not None and journal.is_there:
+                refusal = find_refusal(command, call.folder, table)
             made = planner.plan(
                 shared,
                 concurrency=concurrency,
@@ -121,8 +136,10 @@ def print_plan(command: Command, call: LinkCall, *, daily_limit: int | None) -> 
         print_result(result)
     else:
         _print(made, table, rows, command, stdout())
-        if made.calls:
+        if refusal is None and made.calls:
             print_lines([after_plan(command, call, rejected=made.invalid)], stdout())
+    if refusal is not None:
+        print_error(refusal)
     return ExitCode.SOME_FAILED if rows.invalid else ExitCode.ALL_LINKED
 
 

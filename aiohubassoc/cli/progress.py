@@ -97,6 +97,8 @@ class Progress:
             yield f"{completed_rate:,.1f} pairs/s, up to {calls:.1f} calls/s"
         else:
             yield f"{min(completed_rate, calls):,.1f} of {calls:,.1f} pairs/s"
+        if throttled := self.report.pairs.throttled:
+            yield f"{throttled:,} throttled"
         yield f"{self._stream.in_flight} in flight"
 
     def _wait(self) -> float | None:

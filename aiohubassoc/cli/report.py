@@ -42,7 +42,7 @@ class ExitCode(IntEnum):
     UNAUTHORIZED = 4
     """The token, its scopes, or what its user or app may do."""
     STORAGE = 5
-    """A file of ours, or the run folder, could not be written."""
+    """An output file or the run folder was not written, or a shared quota cannot be used."""
     IN_USE = 75
     """Another process uses the run folder: try again later (EX_TEMPFAIL of sysexits.h)."""
 

@@ -75,7 +75,7 @@ def resume(
     Args:
         folder: The run folder.
         retry_failed: Send pairs again that failed in an earlier run, wholly or in part.
-        force: Continue though the input has changed.
+        force: Continue although the input has changed.
         stop_after_alike: Stop once HubSpot has refused this many pairs in a row for the same
             reason, as of link. 0: never.
     """

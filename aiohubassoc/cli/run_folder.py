@@ -13,7 +13,13 @@ import attrs
 
 from aiohubassoc.cli import options
 from aiohubassoc.cli.terminal import SIMULATED, StorageError
-from aiohubassoc.errors import AioHubAssocError, JournalError, OptionsError
+from aiohubassoc.errors import (
+    AioHubAssocError,
+    JournalError,
+    JournalInUseError,
+    JournalMismatchError,
+    OptionsError,
+)
 from aiohubassoc.files.byte_source import STDIN, display_name
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
@@ -99,7 +105,7 @@ class FolderOptions:
         run: Keep every outcome in this folder, so that the run can be resumed.
         retry_failed: Send pairs again that failed in an earlier run of the folder, wholly or in
             part.
-        force: Continue though the folder belongs to another job.
+        force: Continue although the folder belongs to another job.
     """
 
     run: str | None = None
@@ -290,6 +296,21 @@ def open_journal(
     journal = Journal.of_input(folder, job=job, about=about, places=places, force=how.force)
     journal.notes.is_of_folder = isinstance(table, FolderTable)
     return journal
+
+
+def find_refusal(command: Command, how: FolderOptions, table: PairTable) -> str | None:
+    """Return why ``link`` would refuse the run folder, which is there; None: it would not."""
+    assert how.run is not None  # noqa: S101 -- it is there
+    with open_folder(how.run) as reader:
+        job = reader.header().get("job")
+    kept = job.get("portal") if isinstance(job, dict) else None  # the portal may be another one
+    try:
+        open_journal(contextlib.ExitStack(), command, how, table, str(kept)).check()
+    except JournalInUseError:  # until that run ends
+        return None
+    except JournalMismatchError as error:
+        return str(error)
+    return None
 
 
 def read_command(header: Mapping[str, Any]) -> Command | None:

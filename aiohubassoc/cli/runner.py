@@ -301,7 +301,7 @@ class Runner(ABC):
     def _refuse(self, rejected: list[Record]) -> None:
         terminal.print_error(
             f"{self._table.name}: {errors.plural(len(rejected), 'row')} cannot be used; nothing "
-            "was sent. Fix them, or skip them with --skip-invalid"
+            "was sent. Fix the file, or skip such rows with --skip-invalid"
         )
         for record in rejected:
             self._report.add_invalid(record.line, self.place(record), record.problem or "")

@@ -246,9 +246,9 @@ def _on(stream: object, *, is_error: bool) -> Console:
 
 def suggest(given: str, choices: Iterable[str]) -> str:
     """Return a sentence that names the choice which is most like *given*; empty if none is."""
-    # Ids and names are compared as people take them for equal.
-    known = {choice.casefold().replace("_", "-"): choice for choice in choices}
-    written = given.casefold().replace("_", "-")
+    # Ids and names are compared as people take them for equal; all options begin with "--".
+    known = {choice.casefold().replace("_", "-").lstrip("-"): choice for choice in choices}
+    written = given.casefold().replace("_", "-").lstrip("-")
     found = get_close_matches(written, known, n=3, cutoff=0.6)
     if not found:
         return ""

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import os
+import shlex
 import stat
 import sys
 import zlib
@@ -57,7 +58,9 @@ def open_source(path: str) -> ByteSource:
         except (AttributeError, OSError):  # None, or not a file of the system
             raise InputError("standard input is closed") from None
     elif Path(path).is_dir():
-        raise InputError(f"{path} is a directory, not a file")
+        is_run = (Path(path) / "journal.db").is_file()
+        step = f": to continue its run, aiohubassoc resume {shlex.quote(path)}" if is_run else ""
+        raise InputError(f"{path} is a directory, not a file{step}")
     try:
         # Handed on, and it may be a descriptor.
         file = open(source, "rb", buffering=0)  # noqa: SIM115, PTH123

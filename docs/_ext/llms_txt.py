@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from docutils import nodes
+from sphinx.writers.text import TextTranslator
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+    from sphinx.builders.text import TextBuilder
 
 _SUMMARY_LENGTH = 200
+# In a page whose text comes from the program or another file: its source has none.
+_GENERATED = ("{eval-rst}", "{include}")
 
 
 def _summarize(page: nodes.document) -> str:
     """Return the first paragraph of a page, cut at the end of a sentence if it is long."""
     for paragraph in page.findall(nodes.paragraph):
         text = " ".join(paragraph.astext().split())
-        if text and not isinstance(paragraph.parent, nodes.list_item):
+        if text and not isinstance(paragraph.parent, nodes.list_item | nodes.entry):
             if len(text) > _SUMMARY_LENGTH and ". " in text:
                 text = text.partition(". ")[0] + "."
             return text
@@ -38,12 +42,17 @@ def _write(app: Sphinx, error: Exception | None) -> None:
         source = Path(environment.doc2path(name))
         copy = out / f"{name}.md"
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, copy)
         title = environment.titles[name].astext()
-        summary = _summarize(environment.get_doctree(name))
+        page = environment.get_doctree(name)
+        summary = _summarize(page)
+        shutil.copyfile(source, copy)
+        if any(one in source.read_text(encoding="utf-8") for one in _GENERATED):
+            page = environment.get_and_resolve_doctree(name, app.builder)
+            page.walkabout(text := TextTranslator(page, cast("TextBuilder", app.builder)))
+            copy.write_text(text.body, encoding="utf-8")
         section = name.partition("/")[0] if "/" in name else "start"
         if name == app.config.root_doc:
-            intro = f"# {title}\n\n> {summary}\n"
+            intro = f"# {title}\n\n> {summary}\n\nVersion {app.config.release}.\n"
         else:
             line = f"- [{title}]({name}.md)" + (f": {summary}" if summary else "")
             sections.setdefault(section, []).append(line)

@@ -39,6 +39,7 @@ _COMMANDS = (
         (("plan", "x", "--qouta", "1/1s"), "Did you mean --quota?"),
         (("resume", "x", "--retry-fail"), "Did you mean --retry-failed?"),
         (("link", "x", "-x"), "there is no option -x"),
+        (("link", "x", "--resume"), "no option --resume, but a command: aiohubassoc resume --help"),
         (("link", "x", "--quota", "profesional"), "Did you mean professional?"),
         (("link", "x", "--quota", "limit-increese"), "Did you mean limit-increase?"),
         (("plan", "x", "--batch-quota", "oath"), "Did you mean oauth?"),
@@ -208,6 +209,20 @@ def test_help_ends_with_its_own_examples(command: Command, verb: str) -> None:
     assert own
     assert all(line.split("aiohubassoc ")[1].split()[0] == verb for line in own)
     assert set(own) <= set(_examples(command("--help").out))
+
+
+@pytest.mark.parametrize("option", ["--from", "--limit"])
+def test_what_is_like_no_option_has_no_suggestion(command: Command, option: str) -> None:
+    """The dashes that all options have do not make them alike: --from is not --proxy."""
+    assert command("resume", "x", option, "a").err.endswith(f"there is no option {option}\n")
+
+
+@pytest.mark.parametrize("verb", ["link", "plan", "verify"])
+def test_help_shows_no_default_of_a_flag(command: Command, verb: str) -> None:
+    """It is never given, so that the defaults of other options can be found."""
+    help_ = command(verb, "--help").out
+    assert "[default: utf-8]" in help_
+    assert not {"[default: False]", "[default: None]"} & {*re.findall(r"\[default: \w+\]", help_)}
 
 
 @pytest.mark.parametrize("verb", ["link", "plan", "verify"])

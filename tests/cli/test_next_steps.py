@@ -295,6 +295,20 @@ def test_without_a_file_the_option_is_named(
     assert "--failures" not in link(pairs_file).out
 
 
+def test_a_resume_that_links_does_not_say_that_nothing_was_sent(
+    link: Command, command: Command, start_portal: StartPortal, tmp_path: Path, *, folder: Path
+) -> None:
+    """Also where the pairs that are left failed in an earlier run."""
+    start_portal(records_up_to=100)
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("from_id,to_id\n1,101\n1,2\n1,3\n", encoding="utf-8")
+    link(pairs, "--run", folder, "--limit", "1")
+    printed = command("resume", "--no-check", folder).out
+    assert "2  linked" in printed
+    assert "Nothing was sent" not in printed
+    assert "The pairs that are left failed in an earlier run, and are sent again only" in printed
+
+
 def test_a_run_folder_knows_what_failed(
     link: Command,
     command: Command,

@@ -313,6 +313,20 @@ def test_a_run_folder_is_taken_into_account(
     assert "        0  to send\n" in plan(pairs, "--run", folder).out
 
 
+def test_a_run_folder_of_another_run_is_not_proposed(
+    command: Command, start_portal: StartPortal, pairs: Path, *, folder: Path
+) -> None:
+    """`link` would refuse it; its reason is on standard error."""
+    start_portal()
+    command("link", "--no-check", pairs, *TYPES, "--run", folder, "--skip-invalid")
+    again = command("plan", pairs, *TYPES, "--run", folder)
+    assert "holds another run" not in again.err
+    other = command("plan", pairs, "--from", "deals", *TYPES[2:], "--run", folder)
+    assert "pairs.csv: --from was 'contacts' and is 'deals'" in other.err
+    assert "aiohubassoc link" not in other.out
+    assert other.code == again.code
+
+
 def test_a_run_folder_is_not_made(plan: Command, pairs: Path, folder: Path) -> None:
     """It is only asked, and it may not be there yet."""
     assert plan(pairs, "--run", folder, "--json").reported["calls"] == 10

@@ -331,6 +331,8 @@ async def test_the_line_says_how_far_how_long_and_how_fast() -> None:
     assert progress.line() == (
         "310 of 10,000, 16 min 09 s left, 10 failed, 10.0 of 19.0 pairs/s, 3 in flight"
     )
+    report.pairs.throttled = 5
+    assert progress.line().endswith("10.0 of 19.0 pairs/s, 5 throttled, 3 in flight")
     assert "of 10,000" not in _progress(report, None).line()
     report.pairs.linked += 80
     await pass_time(1.0)

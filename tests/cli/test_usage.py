@@ -118,7 +118,7 @@ def test_standard_input_that_is_closed(
         (("--stop-after-failures", "0"), "--stop-after-failures"),
         (("--concurrency", "many"), "--concurrency"),
         (("--unknown",), "--unknown"),
-        (("--from", " "), "is not an object type"),
+        (("--from", " "), "is not an object type. Use a name such as contacts"),
         (("-x",), "-x"),
         (("--token-file", "/nowhere/token"), "cannot read the token in /nowhere/token"),
         (("--failures", "pairs.csv"), "would overwrite the input"),

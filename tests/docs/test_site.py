@@ -116,7 +116,25 @@ def test_llms_txt_lists_every_page(site: Path) -> None:
         if "_build" not in page.parts
     }
     assert listed == pages - {"index.md"}
-    assert all((site / page).is_file() for page in pages)
+    texts = {page: (site / page).read_text(encoding="utf-8") for page in pages}
+    assert [page for page, text in texts.items() if re.search(r"{(eval-rst|include)}", text)] == []
+    assert "--skip-linked" in texts["reference/commands.md"]
+    assert "async link_all(" in texts["reference/client.md"]
+
+
+def test_the_site_says_which_version_it_is_of(site: Path) -> None:
+    """Changes that no version has yet are not of the last version; the table has each version."""
+    changelog = (DOCS.parent / "CHANGELOG.md").read_text(encoding="utf-8")
+    (unreleased,) = re.findall(
+        r"^## \[Unreleased\]\n(.*?)^## ", changelog, re.MULTILINE | re.DOTALL
+    )
+    version = aiohubassoc.__version__ + ("+unreleased" if unreleased.strip() else "")
+    title = re.search("<title>(.*?)</title>", (site / "index.html").read_text(encoding="utf-8"))
+    assert title is not None
+    assert title[1] == f"aiohubassoc {version}"
+    page = (DOCS / "reference" / "versions.md").read_text(encoding="utf-8")
+    released = re.findall(r"^## \[(\d.*?)\] - (.*)", changelog, re.MULTILINE)
+    assert re.findall(r"^\| (\d\S*) \| ([\d-]+) \|", page, re.MULTILINE) == released
 
 
 def test_the_copy_button_copies_only_commands(site: Path) -> None:

@@ -156,6 +156,8 @@ def test_a_bad_file_is_told_before_any_is_read(tmp_path: Path) -> None:
     missing = str(tmp_path / "c.csv")
     assert f"cannot open {missing}: No such file or directory" == _refusal([good, missing])
     assert f"{tmp_path} is a directory, not a file" == _refusal([good, str(tmp_path)])
+    (tmp_path / "journal.db").touch()
+    assert _refusal([str(tmp_path)]).endswith(f"to continue its run, aiohubassoc resume {tmp_path}")
     assert "cannot open a\0b: embedded null byte" == _refusal([good, "a\0b"])
 
 

@@ -287,10 +287,15 @@ def test_runs_as_text_have_their_counts_reason_and_next_command(
     cli_fleet._print_runs([done, sleeping, failed])
     first, second, third = capsys.readouterr().out.splitlines()
     assert first == "run 1 of acme done, 2 linked, 1 failed"
-    assert "2 linked, 1 failed: until 2" in second
+    assert "2 linked, 1 failed: not before 2" in second
     assert second.endswith(". the day")
     assert third == "run 3 of acme failed, 2 linked, 1 failed: no token"
+    later = attrs.evolve(done, state=RunState.QUEUED, linked=0, failed=0, due_at=NOON)
+    cli_fleet._print_runs([later])
+    assert not capsys.readouterr().out.endswith(". \n")
     cli_fleet._print_runs([done, failed])
-    assert capsys.readouterr().err == "Fix the cause, then: aiohubassoc fleet resume 3\n"
+    fix, export = capsys.readouterr().err.splitlines()
+    assert fix == "Fix the cause, then: aiohubassoc fleet resume 3"
+    assert export.endswith(": aiohubassoc fleet export 1 --failed --output failed.csv")
     cli_fleet._print_runs([failed, failed])
     assert capsys.readouterr().err == "Fix the cause, then: aiohubassoc fleet resume RUN\n"
