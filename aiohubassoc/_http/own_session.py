@@ -118,6 +118,8 @@ class Deadlines:
     def close(self) -> None:
         """Cancel the timer, and the attempts that did not notice that their connections closed."""
         self._stop_timer()
+        if self._loop.is_closed():  # its tasks are gone
+            return
         for attempt in self.attempts.values():
             attempt.expired = True
             attempt.task.cancel()

@@ -216,6 +216,8 @@ class _ResultStream(Generic[ResultT, ReportT]):
             return buffer.take()
         if not self._is_entered:
             raise RuntimeError(f"use it as 'async with client.{self._verb}(...) as outcomes'")
+        if asyncio.get_running_loop() is not self._loop:  # there nothing would wake the caller
+            raise ClientClosedError(OTHER_LOOP)
         return await self._run.next()
 
     async def __aexit__(

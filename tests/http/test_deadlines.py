@@ -7,7 +7,7 @@ import asyncio
 from aiohubassoc import Timeouts
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.own_session import Deadlines
-from tests.conftest import pass_time
+from tests.conftest import pass_time, settle
 
 
 async def _call(deadlines: Deadlines, begins: float, connecting: float) -> tuple[bool, float]:
@@ -40,3 +40,26 @@ async def test_whichever_is_due_first() -> None:
     ended = [(by_us, at - begun) for by_us, at in (task.result() for task in tasks)]
     assert [(True, 35.0), (True, 15.0), (True, 17.0), (True, 50.0)] == ended
     deadlines.close()
+
+
+def test_the_attempts_of_a_closed_loop_are_left_alone() -> None:
+    """A client may be closed in another loop: to cancel tasks of the first one would raise."""
+    tasks: list[asyncio.Task[None]] = []
+
+    async def begin() -> Deadlines:
+        deadlines = Deadlines(Timeouts(), SystemClock())
+
+        async def attempt() -> None:
+            deadlines.begin()
+            await pass_time(1.0)
+
+        tasks.append(asyncio.create_task(attempt()))
+        await settle()
+        return deadlines
+
+    loop = asyncio.new_event_loop()
+    deadlines = loop.run_until_complete(begin())
+    loop.close()
+    assert 1 == len(deadlines.attempts)
+    deadlines.close()
+    tasks[0]._log_destroy_pending = False  # type: ignore[attr-defined]  # as meant

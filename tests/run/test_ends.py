@@ -380,7 +380,9 @@ async def test_a_client_in_a_second_loop_is_an_error_of_ours() -> None:
             client.aclose,
         ):
             await asyncio.get_running_loop().run_in_executor(None, elsewhere, use)
-        assert 3 == (await client.link_all(pairs_of(3))).linked
+        async with client.link_each(pairs_of(3)) as outcomes:
+            await asyncio.to_thread(elsewhere, lambda: asyncio.wait_for(anext(outcomes), 1))
+            assert 3 == len([outcome async for outcome in outcomes])
 
 
 _EAGER = """
