@@ -335,7 +335,8 @@ def _command(name: str, path: Path, columns: tuple[str, ...], base_url: str) -> 
     if name == "link":
         sent = ("--base-url", base_url, "--quota", "100000/1s", "--via", "batch")
         kept = ("--batch-quota", "100000/1s", "--skip-invalid", "--stop-after-alike", "0")
-        return ["link", *files, *_TYPES, *columns, *sent, *kept, "--failures", f"{path}.failures"]
+        failures = f"{path}.failures{'.jsonl' if '.jsonl' in path.suffixes else ''}"
+        return ["link", *files, *_TYPES, *columns, *sent, *kept, "--failures", failures]
     first, second = columns[1::2] or ("from_id", "to_id")
     sides = ("--on", second, "--left-id", first, "--right-id", first, "--all-matches")
     # A link is another name of one file, which cannot be given twice.
