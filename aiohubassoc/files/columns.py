@@ -62,9 +62,8 @@ class Header:
         same = [n for n, cell in enumerate(self.cells) if normalize(cell) == wanted]
         found = [n for n in same if self.cells[n] == clean_name(column)] or same
         if len(found) > 1:
-            raise InputError(
-                f"{self.table} has more than one column {shown(column)}: rename the others"
-            )
+            what = f"has more than one column {shown(column)}: rename the others"
+            raise InputError(f"{self.table} {what}")
         return found[0] if found else None
 
     def missing(self, names: Sequence[str], choice: str) -> MissingColumnsError:
@@ -84,10 +83,8 @@ class Header:
                 if len(self.cells) == 1 and other in first and other != self.delimiter:
                     return f"separates its columns by {advice}"
         if all(map(_NUMBERS.fullmatch, self.cells)):
-            return (
-                f"has no header: its first {self.unit} is {shown(first)}, but must name the "
-                "columns, such as from_id,to_id"
-            )
+            must = "must name the columns, such as from_id,to_id"
+            return f"has no header: its first {self.unit} is {shown(first)}, but {must}"
         return None
 
 
@@ -357,15 +354,14 @@ def _of_type(exported: list[int], object_type: str | None, header: Header) -> li
 
 def both_ends(name: str) -> str:
     """Return why a column or key of this name, with one id a row, is none for both ends."""
-    return (
-        f"{shown(name)} is chosen for both ends: choose another with --from-column or --to-column"
-    )
+    choose = "choose another with --from-column or --to-column"
+    return f"{shown(name)} is chosen for both ends: {choose}"
 
 
 def may_name_ids(name: str) -> bool:
     """Return whether a name, as `normalize` makes it, is a usual one of a column of ids."""
-    is_own = name in {"from_id", "to_id"}
-    return is_own or hubspot.is_record_id(name) or hubspot.is_associated(name)
+    is_exported = hubspot.is_record_id(name) or hubspot.is_associated(name)
+    return is_exported or name in {"from_id", "to_id"}
 
 
 def clean_name(column: str) -> str:
