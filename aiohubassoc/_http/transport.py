@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc.options import Timeouts
 
-    _Session: TypeAlias = aiohttp.ClientSession | OwnSession
+    _AnySession: TypeAlias = aiohttp.ClientSession | OwnSession
 
 # The reply to a batch of 2,000 pairs is about 600 kB; the links of 1,000 records may be more.
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
@@ -107,7 +107,7 @@ class Transport:
         self._lent = session
         self._ssl = ssl
         self._proxy = find_proxy(self._base) if proxy is None and trust_env else proxy
-        self._session: _Session | None = None
+        self._session: _AnySession | None = None
         self._own: OwnSession
         self._token = ""
         self._tokens: dict[str, None] = {}  # in the order in which they were last used
@@ -343,7 +343,7 @@ class Transport:
             was_reuse=attempt.is_reuse,
         )
 
-    def _failed(self, error: BaseException, session: _Session, attempt: Attempt) -> NoResponse:
+    def _failed(self, error: BaseException, session: _AnySession, attempt: Attempt) -> NoResponse:
         """Return what *error* means; ClientClosedError: the session was closed before."""
         if session.closed and attempt.protocol is None:
             raise ClientClosedError from None
@@ -357,7 +357,7 @@ class Transport:
             result.error.message += "; a server that speaks TLS needs a base URL with https://"
         return attrs.evolve(result, was_reuse=was_reuse)
 
-    def _interrupted(self, session: _Session, attempt: Attempt) -> NoResponse:
+    def _interrupted(self, session: _AnySession, attempt: Attempt) -> NoResponse:
         """
         Return what a CancelledError of *session* means; call it while that is handled.
 
