@@ -307,6 +307,13 @@ def test_throttles_in_a_row_and_failed_tries_are_explained() -> None:
     for now in (2.5, 10.0, 25.0):
         _try_fails(limit, 60, now)
     assert not limit.is_doubted
+    limit = _cut(60)
+    _try_fails(limit, 70, 2.5)  # ten more were tried, from this moment on
+    _try_fails(limit, 60, 3.0)  # what that try gained is lost
+    _try_fails(limit, 59, 3.1)
+    assert not limit.is_doubted
+    _try_fails(limit, 58, 3.2)
+    assert limit.is_doubted
 
 
 def test_after_a_test_that_passed_the_next_throttle_is_tested_at_once() -> None:
