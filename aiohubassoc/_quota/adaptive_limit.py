@@ -50,11 +50,11 @@ _DOUBTED_SHARE: Final = 1 / 10
 _DISPROOF_CALLS: Final = 4
 _DISPROOF_SHARE: Final = 1 / 8
 # A throttle is unexplained if it was alone, and no more calls were tried than were accepted before.
-# After this many, less one for so many accepted calls, a test shows whether the quota is the cause.
+# After this many a test shows whether the quota is the cause. Each accepted call takes off a part.
 _UNEXPLAINED: Final = 2.0
 _UNEXPLAINED_CALLS: Final = 40
-# The test tries this many more at once, beside `_near`, and tolerates so many throttles. If it
-# fails, the next one takes so many more that are unexplained.
+# How many more calls the test sends at once, in addition to `_near`, how many throttles it
+# tolerates, and how many more must be unexplained before the next test if it fails.
 _TEST_CALLS: Final = 2
 _TOLERATED: Final = 2
 _MORE_UNEXPLAINED: Final = 4.0
@@ -266,9 +266,8 @@ class AdaptiveLimit:
         asked = retry_after if retry_after > self.window + _ROUNDED_SECONDS else 0.0
         is_hollow = own < _HOLLOW_SHARE * self._peak or bool(asked)
         is_sure = bool(asked) or (in_a_row >= _HOLLOW_THROTTLES and not self._other_causes)
-        seconds = self._longer_window(own, seconds_of, asked, is_hollow=is_hollow)
-        if is_sure and seconds is not None:
-            self._measure_in(seconds)
+        if is_sure and (longer := self._longer_window(own, seconds_of, asked, is_hollow=is_hollow)):
+            self._measure_in(longer)
             level, own = self.level, self._peak
             if is_hollow:  # more is tried at once: what held back the calls may have ended
                 self.level = _Level(own, own, now, 0)

@@ -54,7 +54,7 @@ def _advise_input(given: object) -> str:
 
 def _advise_item(item: object) -> str:
     if is_frame(item):
-        return "give each data frame in a run of its own, or its rows as (from_id, to_id)"
+        return "start one run for each data frame, or give its rows as (from_id, to_id)"
     if isinstance(item, Mapping):
         if {"from_id", "to_id"} <= item.keys():
             return "give (row['from_id'], row['to_id']) for each row, or the data frame itself"

@@ -244,5 +244,5 @@ async def _copy_pairs(
 
 
 def _add_names(columns: dict[str, None], cells: object) -> None:
-    if isinstance(cells, dict):  # of JSON Lines: each row may have names of its own
+    if isinstance(cells, dict):  # of JSON Lines: each row may have other names
         columns |= dict.fromkeys(cells)
