@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from aiohubassoc._quota.causes import Causes, Cut, MisjudgedMoments
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohubassoc.options import Quota
 
-# A throttle this near to the limit is an error in the estimated times, not other programs' calls,
+# A throttle this near to the limit is an error in the estimated times, not other programs' calls.
 _NEAR_CALLS: Final = 2
 _NEAR_SHARE: Final = 0.02
-# unless it comes in each of several windows: then the limit is lower than assumed.
-_NEAR_MOST: Final = 3
-_NEAR_FORGOTTEN_WINDOWS: Final = 5
 # One more call is tried at first, then two, four, eight, each time after this part of a window.
 _DOUBLING_WINDOWS: Final = 1 / 8
 _MOST_DOUBLINGS: Final = 30.0
@@ -49,19 +48,10 @@ _ROUNDED_SECONDS: Final = 1.0
 _DOUBTED_SHARE: Final = 1 / 10
 _DISPROOF_CALLS: Final = 4
 _DISPROOF_SHARE: Final = 1 / 8
-# A throttle is unexplained if it was alone, and no more calls were tried than were accepted before.
-# After this many a test shows whether the quota is the cause. Each accepted call takes off a part.
-_UNEXPLAINED: Final = 2.0
-_UNEXPLAINED_CALLS: Final = 40
-# How many more calls the test sends at once, in addition to `_near`, how many throttles it
-# tolerates, and how many more must be unexplained before the next test if it fails.
+# How many more calls a test of the cause sends at once, in addition to `_near`, and how many
+# throttles it tolerates.
 _TEST_CALLS: Final = 2
 _TOLERATED: Final = 2
-_MORE_UNEXPLAINED: Final = 4.0
-# While more tests passed than failed, of this many, throttles are taken to have other causes.
-_REMEMBERED_TESTS: Final = 3
-# A throttle is isolated if this many times as many of the calls in flight with it were accepted.
-_ALONE: Final = 8
 # The most calls in flight at first, and how many more for each accepted call, until a whole quota
 # of calls was accepted in a window. This bounds the 429s if other programs use the quota, or if it
 # is set too high. It rises twice as fast if HubSpot named the limit.
@@ -111,20 +101,14 @@ class AdaptiveLimit:
         self._whole = self._limit
         # The most calls that were accepted in a window as it was named.
         self._peak = 0
-        self._cut_at = -math.inf
         self._before_cut: _Level | None = None
-        # Of the calls in flight at the cut: how many still are, were accepted, were throttled.
-        self.in_flight_at_cut = self._accepted_at_cut = self._throttled_at_cut = 0
-        # How many windows in a row had a throttle near the limit, and since when the last of them.
-        self._near_count = 0
-        self._near_at = -math.inf
+        self.cut = Cut()  # the last throttle that lowered the limit
+        self._misjudged = MisjudgedMoments()
+        self._causes = Causes()
         # What was allowed before the last try that came to something, and until when it may turn
         # out to have come to nothing.
         self._tried_from: _Level | None = None
         self._tried_until = -math.inf
-        self._unexplained = 0.0  # how many throttles are
-        self._most_unexplained = _UNEXPLAINED  # before their cause is tested
-        self._other_causes = 0  # tests that showed another cause, less those that did not
 
     @property
     def is_doubted(self) -> bool:
@@ -140,7 +124,7 @@ class AdaptiveLimit:
         """
         level = self.level
         is_test = level is None or not level.disproof or level.tolerated is not None
-        return self.window <= self._named_window and (is_test or bool(self._other_causes))
+        return self.window <= self._named_window and (is_test or self._causes.are_others)
 
     def at(self, now: float) -> int:
         """Return the calls allowed in a `window`."""
@@ -205,28 +189,24 @@ class AdaptiveLimit:
         level = self.level
         if level is None:
             return
-        self._unexplained = max(0.0, self._unexplained - 1 / _UNEXPLAINED_CALLS)
+        self._causes.note_accepted()
         if own > level.shown:
             level = self.level = attrs.evolve(level, shown=own)
-        if sent_at <= self._cut_at:
-            self._accepted_at_cut += 1
+        if sent_at <= self.cut.at:
+            self.cut.accepted += 1
             if level.disproof:  # this one was accepted before the cut, and disproves nothing
                 self.level = attrs.evolve(level, base=max(level.base, own))
         elif own >= self._whole or (level.disproof and own >= level.base + level.disproof):
             if level.tolerated is not None:
-                self._most_unexplained = _UNEXPLAINED
-                self._other_causes = min(_REMEMBERED_TESTS, self._other_causes + 1)
+                self._causes.note_test(is_quota=False)
             self._note_try(level, sent_at)
             self._return_to(None)
 
     def record_end(self, *, sent_at: float) -> None:
         """Learn that a call is no longer in flight. Its result was recorded before."""
-        if sent_at <= self._cut_at:
-            self.in_flight_at_cut -= 1
-            # An isolated throttle was not by the quota: undo the cut.
-            if not self.in_flight_at_cut and self._accepted_at_cut >= _ALONE * max(
-                1, self._throttled_at_cut
-            ):
+        if sent_at <= self.cut.at:
+            self.cut.in_flight -= 1
+            if self.cut.was_isolated:  # then it was not by the quota
                 self._return_to(self._before_cut)
 
     def record_throttle(
@@ -249,23 +229,23 @@ class AdaptiveLimit:
         of calls was accepted.
         Returns whether only the moment of counting was misjudged: the limit is right.
         """
-        if sent_at <= self._cut_at:  # it was in flight at the cut: the same throttle
-            self._throttled_at_cut += 1
+        if sent_at <= self.cut.at:  # it was in flight at the cut: the same throttle
+            self.cut.throttled += 1
             return False
         level = self.level
         failed_from = self._failed_try(level, own, now)
         is_whole = level is None and failed_from is None
-        if is_whole and own >= self._limit - _near(self._limit) and self._is_passing(now):
+        is_near = is_whole and own >= self._limit - _near(self._limit)
+        if is_near and self._misjudged.note(now, self.window):
             return True
-        self._before_cut, self._cut_at = level, now
-        self.in_flight_at_cut, self._accepted_at_cut, self._throttled_at_cut = beside, 0, 0
+        self._before_cut, self.cut = level, Cut(at=now, in_flight=beside)
         if level is None:
             self._whole = self._limit
             self._peak = max(self._peak, own)
         self._prove()  # from now on the level bounds the calls
         asked = retry_after if retry_after > self.window + _ROUNDED_SECONDS else 0.0
         is_hollow = own < _HOLLOW_SHARE * self._peak or bool(asked)
-        is_sure = bool(asked) or (in_a_row >= _HOLLOW_THROTTLES and not self._other_causes)
+        is_sure = bool(asked) or (in_a_row >= _HOLLOW_THROTTLES and not self._causes.are_others)
         if is_sure and (longer := self._longer_window(own, seconds_of, asked, is_hollow=is_hollow)):
             self._measure_in(longer)
             level, own = self.level, self._peak
@@ -281,7 +261,7 @@ class AdaptiveLimit:
             level = attrs.evolve(level, disproof=0, tolerated=None)
         self.level = self._lowered(level, failed_from, own, now)
         if needs_test:
-            more, self._unexplained = _TEST_CALLS + _near(own), 0.0
+            more = _TEST_CALLS + _near(own)
             self.level = attrs.evolve(self.level, tries_at=now, disproof=more, tolerated=_TOLERATED)
         return False
 
@@ -302,30 +282,26 @@ class AdaptiveLimit:
     def _needs_test(self, level: _Level | None, *, is_explained: bool) -> bool:
         """Note a throttle after *level*, and return whether its cause is to be tested."""
         if level is None:
-            return bool(self._other_causes)
+            return self._causes.are_others
         if level.tolerated is not None:  # it has failed the test
-            self._most_unexplained += _MORE_UNEXPLAINED
-            self._other_causes = max(0, self._other_causes - 1)
+            self._causes.note_test(is_quota=True)
             return False
-        if is_explained:
-            return False
-        self._unexplained += 1
-        return self._unexplained >= self._most_unexplained
+        return not is_explained and self._causes.note_unexplained()
 
     def _lowered(
         self, level: _Level | None, failed_from: _Level | None, own: int, now: float
     ) -> _Level:
         """Return what is allowed after a throttle; *failed_from*: as `_failed_try` returns it."""
         if failed_from is not None:
-            return self._cut(own, now, failed_from.failed_tries + 1)
+            return self._lower(own, now, failed_from.failed_tries + 1)
         if level is None:
-            return self._cut(own, now, 0)
+            return self._lower(own, now, 0)
         if now >= level.tries_at:
             self._note_try(level, now)
-            return self._cut(own, now, 0, is_doubtful=bool(level.disproof))
+            return self._lower(own, now, 0, is_doubtful=bool(level.disproof))
         if own >= level.shown - _near(level.shown):
             return attrs.evolve(level, shown=own, base=own)
-        return self._cut(own, now, level.failed_tries)
+        return self._lower(own, now, level.failed_tries)
 
     def _note_try(self, level: _Level, now: float) -> None:
         """Note that more than *level* allows was accepted, perhaps for a moment only."""
@@ -351,7 +327,9 @@ class AdaptiveLimit:
         self.is_proven = True
         self.max_in_flight = math.inf
 
-    def _cut(self, own: int, now: float, failed_tries: int, *, is_doubtful: bool = True) -> _Level:
+    def _lower(
+        self, own: int, now: float, failed_tries: int, *, is_doubtful: bool = True
+    ) -> _Level:
         quota = self._quota
         in_quota_window = own * max(1.0, quota.window / self.window)
         is_doubtful = is_doubtful and failed_tries <= 1
@@ -364,14 +342,6 @@ class AdaptiveLimit:
             windows * max(self.window, self._named_window), calls * self.window / max(1, own)
         )
         return _Level(own, own, now + patience, failed_tries)
-
-    def _is_passing(self, now: float) -> bool:
-        """Count a throttle near the limit, and return whether there were few in a row."""
-        if now - self._near_at > self.window:
-            quiet = now - self._near_at > _NEAR_FORGOTTEN_WINDOWS * self.window
-            self._near_count = 1 if quiet else self._near_count + 1
-            self._near_at = now
-        return self._near_count <= _NEAR_MOST
 
     def _more(self, level: _Level, now: float) -> int:
         """Return how many calls beyond the base are tried."""

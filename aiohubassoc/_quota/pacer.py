@@ -268,7 +268,7 @@ class Pacer:
         if accepted:
             own = self._buckets[-1].accepted_until(counted_at, learned.window)
             learned.record_accepted(own, sent_at=sent_at)
-        if learned.in_flight_at_cut:
+        if learned.cut.in_flight:
             learned.record_end(sent_at=sent_at)
         if learned.level is None:
             self._remember()

@@ -18,6 +18,7 @@ import orjson
 
 from aiohubassoc._quota import adaptive_limit
 from aiohubassoc._quota.adaptive_limit import AdaptiveLimit
+from aiohubassoc._quota.causes import Causes, Cut, MisjudgedMoments
 from aiohubassoc._quota.pacer import Cooldown
 from aiohubassoc._quota.token_bucket import RoundTrips, TokenBucket
 from aiohubassoc.options import Quota
@@ -25,10 +26,10 @@ from aiohubassoc.options import Quota
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FORMAT: Final = 4  # the version of what stands in a row's state
+FORMAT: Final = 5  # the version of what stands in a row's state
 
 # Parts of a pacer that stay and get new attributes; and those that are made anew.
-_IN_PLACE: Final = (AdaptiveLimit, Cooldown, RoundTrips)
+_IN_PLACE: Final = (AdaptiveLimit, Causes, Cooldown, Cut, MisjudgedMoments, RoundTrips)
 _FROZEN: Final = {
     "Quota": Quota,
     "_Level": adaptive_limit._Level,  # noqa: SLF001 -- it is kept with its owner
@@ -63,7 +64,7 @@ def load(owner: object, state: dict[str, Any]) -> None:
         raise ValueError(f"{type(owner).__name__} has other attributes: {sorted(names)}")
     for name, value in state.items():
         had = attributes[name]
-        if type(had) in _IN_PLACE:
+        if isinstance(had, _IN_PLACE):
             load(had, value[type(had).__name__])
         elif isinstance(had, deque):
             setattr(owner, name, deque(value, had.maxlen))
@@ -99,7 +100,7 @@ def _dumped(value: object, now: float) -> Any:  # noqa: ANN401 -- JSON
             dumped: Any = value if math.isfinite(value) else {"float": str(value)}
         case TokenBucket():
             dumped = {name: _dumped_bucket(value, now)}
-        case AdaptiveLimit() | Cooldown() | RoundTrips():
+        case _ if isinstance(value, _IN_PLACE):
             dumped = {name: dump(value, now)}
         case Quota() | adaptive_limit._Level():  # noqa: SLF001 -- see above
             fields = attrs.asdict(value, recurse=False)

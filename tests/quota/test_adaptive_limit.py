@@ -57,7 +57,7 @@ def test_before_a_throttle_all_of_the_limit_is_available() -> None:
     limit = AdaptiveLimit(QUOTA)
     assert (100, math.inf) == (limit.at(0.0), limit.rises_in(0.0))
     assert (None, False, False) == (limit.level, limit.is_proven, limit.is_doubted)
-    assert (16, 10.0, 0) == (limit.max_in_flight, limit.window, limit.in_flight_at_cut)
+    assert (16, 10.0, 0) == (limit.max_in_flight, limit.window, limit.cut.in_flight)
     for _ in range(8):
         limit.record_accepted(99, sent_at=0.0)
     assert (17, False) == (limit.max_in_flight, limit.is_proven)
@@ -74,7 +74,7 @@ def test_after_a_throttle_what_was_accepted_is_available() -> None:
     limit = _cut(60)
     assert (60, False, True) == (limit.at(0.0), limit.is_doubted, limit.is_proven)
     assert math.inf == limit.max_in_flight
-    assert 1 == limit.in_flight_at_cut
+    assert 1 == limit.cut.in_flight
 
 
 def test_more_is_tried_after_a_quarter_of_a_window() -> None:
@@ -385,7 +385,7 @@ def test_what_held_before_the_throttle_holds_again() -> None:
         limit.record_end(sent_at=0.0)
     assert not limit.record_throttle(60, 0.5, sent_at=0.0, beside=9)  # of the same cut
     _try_fails(limit, 30, 1.0)
-    limit.in_flight_at_cut = 6
+    limit.cut.in_flight = 6
     for _ in range(6):
         limit.record_accepted(30, sent_at=1.0)
         limit.record_end(sent_at=1.0)
@@ -393,7 +393,7 @@ def test_what_held_before_the_throttle_holds_again() -> None:
         1.0
     )  # six are not eight; what was accepted at the cut before does not count
     _try_fails(limit, 20, 1.5)
-    limit.in_flight_at_cut = 8
+    limit.cut.in_flight = 8
     for _ in range(8):
         limit.record_accepted(20, sent_at=1.5)
         limit.record_end(sent_at=1.5)
@@ -524,7 +524,7 @@ def test_a_whole_limit_of_calls_in_a_longer_window_disproves_it() -> None:
 def test_an_isolated_throttle_shows_no_longer_window() -> None:
     """Eight of those in flight with it were accepted: the named window holds again."""
     limit = _widened(0)
-    limit.in_flight_at_cut = 8
+    limit.cut.in_flight = 8
     for _ in range(8):
         limit.record_accepted(1, sent_at=-0.1)
         limit.record_end(sent_at=-0.1)
@@ -648,7 +648,7 @@ def test_an_undone_cut_is_undone_in_the_window_that_is_measured() -> None:
     _try_fails(limit, 30, 1.0)
     limit.adopt(Quota(200, 20.0))
     assert 60 == limit.at(1.0)
-    limit.in_flight_at_cut = 8
+    limit.cut.in_flight = 8
     for _ in range(8):
         limit.record_accepted(60, sent_at=1.0)
         limit.record_end(sent_at=1.0)
