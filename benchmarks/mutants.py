@@ -6,6 +6,8 @@ changed. It runs the tests of its own folder that come to it, until one fails. A
 notices has survived: a missing test, or code that does nothing. How that is fast enough for all of
 them: `mutant_tests.py`.
 
+Left alone are the sizes of parts in which long work is done: any size gives the same result.
+
 A sample is drawn by the seed, the same share of each module, so that a part of an hour says
 something of all of them. Without ``--sample`` every mutant runs until the minutes are over.
 """
@@ -16,6 +18,7 @@ import argparse
 import ast
 import json
 import random
+import re
 import resource
 import sys
 import tempfile
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
 FOLDERS: Final = ("_protocol", "_batching", "_quota")
 _MOST_SURVIVORS: Final = 0.03
+_SIZES_OF_PARTS: Final = re.compile(r"_AT_ONCE\Z|_(?:LONG|PART|PIECE)_BYTES\Z|_LONGEST_PIECE\Z")
 
 _COMPARISONS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE,
@@ -172,8 +176,10 @@ def _code(node: ast.AST, statement: ast.stmt) -> Iterator[tuple[ast.stmt, ast.AS
     """
     Yield what runs, each with its statement.
 
-    Left out are annotations, decorators, and what only a type checker reads.
+    Left out are annotations, decorators, what only a type checker reads, and sizes of parts.
     """
+    if isinstance(node, ast.AnnAssign) and _SIZES_OF_PARTS.search(ast.unparse(node.target)):
+        return
     statement = node if isinstance(node, ast.stmt) else statement
     yield statement, node
     for name, value in ast.iter_fields(node):

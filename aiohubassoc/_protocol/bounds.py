@@ -148,7 +148,7 @@ class Redaction:
         part. Of such a text only the beginning is kept.
         """
         is_escaped = _BACKSLASH in body or _PERCENT in body
-        if not (is_escaped or len(self._plain) > 1 or any(one in body for one in self._plain)):
+        if not (is_escaped or any(one in body for one in self._plain)):
             yield body  # nearly always
             return
         secrets = b"".join(self._plain)

@@ -33,6 +33,8 @@ from aiohubassoc.replies import (
 
 # Of one pair, what is kept: results, and entries of all lists and objects of its errors.
 MOST_OF_A_PAIR: Final = 100
+# So much of a body that was cut is read for one pair: more takes long, and little of it is kept.
+_MOST_BYTES_OF_A_PAIR: Final = 16 * 1024
 # Of many pairs: an error may have a detail, with two ids, about each of 2,000.
 MOST_OF_AN_ERROR: Final = 12_000
 _BYTES_AN_ENTRY: Final = 8  # an id in quotes takes more
@@ -216,7 +218,9 @@ def decode_error_in_steps(body: bytes, most_entries: int | None = None) -> Steps
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
         is_cut = True
-        value = _beginning(body) if len(body) >= MOST_ERROR_BYTES else None
+        read = body[:_MOST_BYTES_OF_A_PAIR] if most_entries == MOST_OF_A_PAIR else body
+        value = _beginning(read) if len(body) >= MOST_ERROR_BYTES else None
+        yield
     if not isinstance(value, dict):
         return None
     most = most_entries or max(_LEAST_ENTRIES, len(body) // _BYTES_AN_ENTRY)

@@ -374,3 +374,12 @@ def test_a_cut_context_says_so(tail: bytes, context: dict[str, tuple[str, ...]])
 def test_what_was_no_object_is_none_when_it_is_cut(start: bytes) -> None:
     """A gateway's page of any length is not HubSpot's error."""
     assert codec.decode_error(start + b" " * MOST_ERROR_BYTES) is None
+
+
+def test_of_a_long_error_about_one_pair_the_beginning_is_read() -> None:
+    """Reading all of it would hold up the event loop, and little of it is kept."""
+    body = b'{"status":"error","context":{"id":["12"]},"errors":[%b' % (b'{"message":"no"},' * 4000)
+    found = codec.decode_pair_error(body[:MOST_ERROR_BYTES])
+    assert found is not None
+    assert {"id": ("12",), "...": ("...",)} == found.context
+    assert 0 < len(found.errors) <= codec.MOST_OF_A_PAIR
