@@ -101,7 +101,9 @@ class AdaptiveLimit:
         self._whole = self._limit
         # The most calls that were accepted in a window as it was named.
         self._peak = 0
+        # What was allowed before the last cut, and in which window.
         self._before_cut: _Level | None = None
+        self._window_before_cut = self.window
         self.cut = Cut()  # the last throttle that lowered the limit
         self._misjudged = MisjudgedMoments()
         self._causes = Causes()
@@ -187,6 +189,8 @@ class AdaptiveLimit:
             self._peak = self._quota.limit
         self.max_in_flight += self.growth
         level = self.level
+        if sent_at > self.cut.at:
+            self.cut.accepted_later += 1
         if level is None:
             return
         self._causes.note_accepted()
@@ -207,6 +211,8 @@ class AdaptiveLimit:
         if sent_at <= self.cut.at:
             self.cut.in_flight -= 1
             if self.cut.was_isolated:  # then it was not by the quota
+                before = max(self._window_before_cut, self._named_window)
+                self._measure_in(self._fixed_window or before)
                 self._return_to(self._before_cut)
 
     def record_throttle(
@@ -216,7 +222,6 @@ class AdaptiveLimit:
         *,
         sent_at: float,
         beside: int,
-        in_a_row: int = 1,
         retry_after: float = 0.0,
         seconds_of: Callable[[int], float] = lambda _: math.inf,
     ) -> bool:
@@ -224,9 +229,8 @@ class AdaptiveLimit:
         Learn that a call was throttled by this limit.
 
         *own*: as for `record_accepted`; *beside*: how many calls are in flight, with this one.
-        *in_a_row*: how many throttles, with this one, since a call was accepted. *retry_after*:
-        seconds that HubSpot asks for. *seconds_of*: in how many seconds until this call that number
-        of calls was accepted.
+        *retry_after*: seconds that HubSpot asks for. *seconds_of*: in how many seconds until this
+        call that number of calls was accepted.
         Returns whether only the moment of counting was misjudged: the limit is right.
         """
         if sent_at <= self.cut.at:  # it was in flight at the cut: the same throttle
@@ -238,7 +242,10 @@ class AdaptiveLimit:
         is_near = is_whole and own >= self._limit - _near(self._limit)
         if is_near and self._misjudged.note(now, self.window):
             return True
-        self._before_cut, self.cut = level, Cut(at=now, in_flight=beside)
+        before = self.cut
+        in_a_row = 1 if level is None or before.accepted_later else before.in_a_row + 1
+        self._before_cut, self._window_before_cut = level, self.window
+        self.cut = Cut(now, beside, in_a_row)
         if level is None:
             self._whole = self._limit
             self._peak = max(self._peak, own)
@@ -252,9 +259,12 @@ class AdaptiveLimit:
             if is_hollow:  # more is tried at once: what held back the calls may have ended
                 self.level = _Level(own, own, now, 0)
                 return False
-        if level is not None and level.tolerated:  # the test goes on
-            self.level = attrs.evolve(level, tolerated=level.tolerated - 1)
-            return False
+        if level is not None and level.tolerated is not None:
+            # Fewer calls than before the test, and nearly all accepted: that shows nothing of more.
+            is_stray = own < level.base - _near(level.base) and before.was_long_ago
+            if is_stray or level.tolerated:  # the test goes on
+                self.level = attrs.evolve(level, tolerated=level.tolerated - (not is_stray))
+                return False
         is_try = failed_from is not None or (level is not None and now >= level.tries_at)
         needs_test = self._needs_test(level, is_explained=is_try or in_a_row > 1)
         if level is not None and level.tolerated is not None:

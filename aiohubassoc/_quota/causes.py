@@ -7,7 +7,8 @@ from typing import Final
 
 import attrs
 
-# A throttle is isolated if this many times as many of the calls in flight with it were accepted.
+# A throttle is isolated if this many times as many of the calls in flight with it were accepted, or
+# this many between the throttle before it and it.
 _ISOLATED: Final = 8
 # A throttle near the limit in each of more windows than this shows a lower limit.
 _MOST_WINDOWS: Final = 3
@@ -24,17 +25,24 @@ _REMEMBERED_TESTS: Final = 3
 
 @attrs.define(slots=False)
 class Cut:
-    """The throttle that lowered the limit, and the calls that were in flight with it."""
+    """A throttle after which the limit was judged anew, and the calls around it."""
 
     at: float = -math.inf
-    in_flight: int = 0  # how many still are
-    accepted: int = 0
-    throttled: int = 0  # besides the one that lowered the limit
+    in_flight: int = 0  # how many calls that were in flight with it still are
+    in_a_row: int = 0  # how many such throttles, with this one, since a call was accepted
+    accepted: int = 0  # of the calls in flight with it
+    throttled: int = 0  # besides this one
+    accepted_later: int = 0  # of the calls that were sent after it
 
     @property
     def was_isolated(self) -> bool:
-        """Whether all of them ended, and nearly all were accepted."""
+        """Whether the calls in flight with it ended, and nearly all were accepted."""
         return not self.in_flight and self.accepted >= _ISOLATED * max(1, self.throttled)
+
+    @property
+    def was_long_ago(self) -> bool:
+        """Whether so many calls were accepted since that the next throttle is isolated."""
+        return self.accepted_later >= _ISOLATED
 
 
 @attrs.define(slots=False)

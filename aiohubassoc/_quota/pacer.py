@@ -303,7 +303,6 @@ class Pacer:
                 now,
                 sent_at=sent_at,
                 beside=bucket.in_flight,
-                in_a_row=self._cooldown.throttles_in_a_row + 1,
                 retry_after=retry_after or 0.0,
                 seconds_of=partial(bucket.seconds_of, moment=moment),
             ):

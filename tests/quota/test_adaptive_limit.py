@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import Quota
 from aiohubassoc._quota.adaptive_limit import AdaptiveLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_what_a_throttle_showed_holds_for_a_longer_window() -> None:
@@ -42,7 +46,27 @@ def _is_cut(limit: AdaptiveLimit) -> bool:
 
 def _try_fails(limit: AdaptiveLimit, own: int, now: float, in_a_row: int = 1) -> None:
     """Throttle a call that was sent after the last cut."""
-    assert not limit.record_throttle(own, now, sent_at=now - 0.001, beside=1, in_a_row=in_a_row)
+    _row(limit, in_a_row)
+    assert not limit.record_throttle(own, now, sent_at=now - 0.001, beside=1)
+
+
+def _row(limit: AdaptiveLimit, in_a_row: int) -> None:
+    """Let the next throttle be one of so many in a row."""
+    limit.cut.in_a_row, limit.cut.accepted_later = in_a_row - 1, int(in_a_row == 1)
+
+
+def _throttles(
+    limit: AdaptiveLimit,
+    own: int,
+    now: float,
+    seconds_of: Callable[[int], float],
+    in_a_row: int = 3,
+) -> None:
+    """Throttle so many calls in a row, each sent after the throttle before it."""
+    for before in range(in_a_row - 1, 0, -1):
+        at = now - before / 1000
+        limit.record_throttle(own, at, sent_at=at - 0.0005, beside=1)
+    limit.record_throttle(own, now, sent_at=now - 0.0005, beside=1, seconds_of=seconds_of)
 
 
 def _tries_after(limit: AdaptiveLimit, now: float) -> float:
@@ -316,15 +340,26 @@ def test_throttles_in_a_row_and_failed_tries_are_explained() -> None:
     assert limit.is_doubted
 
 
+def test_a_stray_throttle_does_not_end_a_test() -> None:
+    """Eight calls were accepted since the last one, and fewer than before: it shows nothing."""
+    for accepted, passes in ((8, True), (7, False)):
+        limit = _cut(60)
+        at = _unexplained(limit, 59, 58)
+        for stray in range(1, 4):
+            for _ in range(accepted):
+                limit.record_accepted(30, sent_at=at + stray - 0.1)
+            limit.record_throttle(55, at + stray, sent_at=at + stray - 0.05, beside=1)
+        limit.record_accepted(62, sent_at=at + 3.1)
+        assert passes is not _is_cut(limit)
+
+
 def test_after_a_test_that_passed_the_next_throttle_is_tested_at_once() -> None:
     """Until as many tests failed; and no window is taken to be longer."""
     limit = _cut(60)
     at = _unexplained(limit, 59, 58)
     limit.record_accepted(62, sent_at=at + 0.1)
     assert not _is_cut(limit)
-    limit.record_throttle(
-        5, at + 0.3, sent_at=at + 0.2, beside=1, in_a_row=3, seconds_of=lambda _: 99.0
-    )
+    _throttles(limit, 5, at + 0.3, lambda _: 99.0)
     assert (10.0, True, 5 + 4) == (limit.window, limit.is_doubted, limit.at(at + 0.3))
     at = _unexplained(limit, 5, 5, 5, now=at + 0.4)
     assert not limit.is_doubted
@@ -408,14 +443,7 @@ def _widened(own: int, *, seconds: float = 20.0, whole: int = 100) -> AdaptiveLi
     limit = AdaptiveLimit(QUOTA)
     limit.record_accepted(whole, sent_at=-1.0)
     spans = {100: seconds}
-    assert not limit.record_throttle(
-        own,
-        0.0,
-        sent_at=-0.5,
-        beside=1,
-        in_a_row=3,
-        seconds_of=lambda count: spans.get(count, math.inf),
-    )
+    _throttles(limit, own, 0.0, lambda count: spans.get(count, math.inf))
     return limit
 
 
@@ -424,9 +452,7 @@ def test_one_throttle_alone_shows_no_longer_window(in_a_row: int, window: float)
     """It may have another cause. Each would make the window longer, and the next one, too."""
     limit = AdaptiveLimit(QUOTA)
     limit.record_accepted(100, sent_at=-1.0)
-    limit.record_throttle(
-        9, 0.0, sent_at=-0.5, beside=1, in_a_row=in_a_row, seconds_of=lambda _: 20.0
-    )
+    _throttles(limit, 9, 0.0, lambda _: 20.0, in_a_row)
     assert window == limit.window
 
 
@@ -472,9 +498,7 @@ def test_the_most_before_a_throttle_shows_a_longer_window_too() -> None:
     """60 of 100 were accepted, and a window later next to nothing: 60 in 15 s."""
     for own, expected in ((14, (15.0, 61)), (15, (10.0, 15))):
         limit = _cut(60)
-        assert not limit.record_throttle(
-            own, 9.0, sent_at=8.9, beside=1, in_a_row=3, seconds_of=lambda count: count / 4
-        )
+        _throttles(limit, own, 9.0, lambda count: count / 4)
         assert expected == (limit.window, limit.at(9.0))
 
 
@@ -499,8 +523,9 @@ def test_a_longer_window_is_used_at_the_pace_of_the_quota_until_a_try_fails() ->
 def test_a_longer_window_grows_until_it_fits(own: int, expected: tuple[float, int]) -> None:
     """As long as less than the limit was accepted in it, but for an error in the times."""
     limit = _widened(0)
+    _row(limit, 3)
     assert not limit.record_throttle(
-        own, 1.0, sent_at=0.9, beside=1, in_a_row=3, seconds_of=lambda count: count * 0.21
+        own, 1.0, sent_at=0.9, beside=1, seconds_of=lambda count: count * 0.21
     )
     assert expected == (limit.window, limit.at(1.0))
     assert pytest.approx(expected[0] / 2) == _tries_after(limit, 1.0)
@@ -515,9 +540,7 @@ def test_a_whole_limit_of_calls_in_a_longer_window_disproves_it() -> None:
     assert (10.0, False, 100) == (limit.window, _is_cut(limit), limit.at(0.0))
     _try_fails(limit, 24, 1.0)
     assert (10.0, 24) == (limit.window, limit.at(1.0))
-    limit.record_throttle(
-        5, 2.0, sent_at=1.9, beside=1, in_a_row=3, seconds_of=lambda count: count / 2
-    )
+    _throttles(limit, 5, 2.0, lambda count: count / 2)
     assert (50.0, 101) == (limit.window, limit.at(2.0))  # of 100 calls, not of 200
 
 
@@ -528,7 +551,7 @@ def test_an_isolated_throttle_shows_no_longer_window() -> None:
     for _ in range(8):
         limit.record_accepted(1, sent_at=-0.1)
         limit.record_end(sent_at=-0.1)
-    assert (10.0, False, 100) == (limit.window, _is_cut(limit), limit.at(0.0))
+    assert (10.0, 4) == (limit.window, limit.at(0.0))  # as after the throttle before it
 
 
 def test_a_longer_window_holds_on_when_another_quota_is_named() -> None:

@@ -489,6 +489,13 @@ def test_each_tenth_call_refused(nth: int) -> None:
     assert seen.ended_at <= 4.2 * 1000 / LIMIT * WINDOW
 
 
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_pauses_between_refusals_for_no_reason(seed: int) -> None:
+    """A pause with another reason is no throttle in a row, so no window is taken to be longer."""
+    world = World(window=1.0, refuses=0.05, pauses=0.1, retry_after=True, seed=seed)
+    assert link(world, 3000, quota=Quota(LIMIT, 1.0)).ended_at <= 900.0
+
+
 @seeds
 def test_a_quota_that_was_used_up_before_we_came(seed: int) -> None:
     """The first calls meet its end: few are refused, and then all of it is used."""

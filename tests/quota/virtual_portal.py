@@ -55,6 +55,7 @@ class World:
         headers_share: The share of responses that tell the limit and what is left of it.
         neighbours: Others.
         refuses: The share of calls that are refused for no reason.
+        pauses: The share of calls that are answered with a pause of a second, not by the quota.
         refuses_nth: Besides, each call with a number that this divides; 0: none.
         names: The quotas that responses name, in turn; None: what the server keeps.
         connects: Seconds that the first call on each connection takes before it is sent.
@@ -74,6 +75,7 @@ class World:
     headers_share: float = 0.0
     neighbours: tuple[Neighbour, ...] = ()
     refuses: float = 0.0
+    pauses: float = 0.0
     refuses_nth: int = 0
     names: tuple[Quota, ...] | None = None
     connects: float = 0.0
@@ -126,7 +128,8 @@ class Refusal:
     """A 429."""
 
     retry_after: float | None
-    by_second: bool
+    by_second: bool = False
+    by_quota: bool = True
 
 
 class Traffic:
@@ -218,6 +221,11 @@ class Traffic:
             self._next_other = next(self._others, math.inf)
         self._meter.advance(now)
         self._second.advance(now)
+        if self._world.pauses and self._chance.random() < self._world.pauses:
+            self.seen.refused.append(now)
+            pause = Refusal(1.0, by_quota=False)
+            self._at(now + self._way(), partial(self._answer, call, pause, None))
+            return
         used = len(self._meter)
         by_second = len(self._second) >= self._second_limit
         is_taken = (
@@ -268,7 +276,7 @@ class Traffic:
                 now,
                 sent_at,
                 retry_after=refusal.retry_after,
-                by_quota=not refusal.by_second,
+                by_quota=refusal.by_quota and not refusal.by_second,
                 by_second=refusal.by_second,
             )
         pace.record_response(sent_at, now, exact=exact, accepted=refusal is None)

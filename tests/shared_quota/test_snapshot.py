@@ -163,6 +163,7 @@ def test_the_format_is_of_these_attributes() -> None:
             "_tried_from",
             "_tried_until",
             "_whole",
+            "_window_before_cut",
             "cut",
             "growth",
             "is_proven",
