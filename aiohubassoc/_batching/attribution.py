@@ -52,11 +52,7 @@ class BatchIndex:
     def parts(
         self, error: _ErrorT, linked: set[int], full: Collection[int] = ()
     ) -> Steps[dict[int, _ErrorT]]:
-        """
-        Return what an error says of each pair that it names, without the ids of the others.
-
-        For pairs that are *full* it is the whole error.
-        """
+        """Return what an error says of each pair that it names; of *full* pairs the whole error."""
         mentions = yield from find_ids(error.context, error.errors, error.sub_category)
         if len(mentions) > ERRORS_AT_ONCE:
             yield
@@ -80,15 +76,10 @@ class BatchIndex:
         return own
 
     def named(self, mentions: Sequence[Mention], linked: set[int]) -> set[int]:
-        """
-        Return the pairs that an error is about for certain.
-
-        Either a record that it names is the cause, and the error is about each pair of it; or the
-        record is an end of a rejected pair whose other end is named too. What holds either way is
-        certain.
-
-        *linked*: the pairs that have a result: their records are not the cause.
-        """
+        """Return the pairs that an error is about for certain; the *linked* ones have a result."""
+        # Either a record that it names is the cause, and the error is about each pair of it; or the
+        # record is an end of a rejected pair whose other end is named too. What holds either way is
+        # certain. A record of a linked pair is not the cause.
         sure = [one for one in mentions if one.is_sure]
         if not sure and any(one.record_id not in self.ids for one in mentions):
             return set()  # perhaps the other end of a pair, by another id
@@ -309,14 +300,9 @@ def _left_over(reply: DefaultAssociations, nameless: int) -> float:
 
 
 def _doubtful(found: _ResultsByPair, named: Collection[int], left_over: float) -> set[int]:
-    """
-    Return the pairs with a result that an error of no pair may be about.
-
-    It may be about those with fewer directions than others have. If there is no other pair that it
-    can be about, it may be about each.
-
-    *named*: the pairs that an error names; *left_over*: how many errors are of no pair.
-    """
+    """Return the pairs with a result that one of the *left_over* errors of no pair may be about."""
+    # It may be about those with fewer directions than others have. If there is no other pair that
+    # it can be about, it may be about each.
     if not left_over:
         return set()
     ways = [len({(one.from_id, one.to_id) for one in results or ()}) for results in found]

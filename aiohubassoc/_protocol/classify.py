@@ -273,12 +273,7 @@ def passes_later(status: int) -> bool:
 
 
 def judge_refusal(response: Response, types: tuple[str, str], now: datetime) -> Verdict:
-    """
-    Return what a *response* that is not 2xx means for a call about many pairs, or none.
-
-    *types*: the object types that the call names, or two empty strings. *now*: the local time,
-    aware, for a ``Retry-After`` date where ``Date`` is missing.
-    """
+    """Return what a *response* that is not 2xx means; *types*: those that the call names, or ""."""
     return _look_up(Refusal.from_response(response, types, now))
 
 

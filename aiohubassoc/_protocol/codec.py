@@ -138,12 +138,7 @@ def dump(value: object) -> bytes:
 
 
 def structure_errors(value: object) -> Steps[tuple[StandardError, ...]]:
-    """
-    Return the errors inside a 2xx response that *value* is; none for null.
-
-    Raises:
-        UndecodableError: it is not a list, or one of them is about more than any reply is.
-    """
+    """Return the errors inside a 2xx response that *value* is, or raise UndecodableError."""
     if value is None:
         return ()
     if not isinstance(value, list):
@@ -191,12 +186,9 @@ def structure_result(value: object) -> Association:
 
 
 def decode_error(body: bytes, most_entries: int | None = None) -> ErrorBody | None:
-    """
-    Return the error that *body* holds as far as it can be read; None if it is no JSON object.
-
-    Of a body that was cut the beginning is read: a text that the cut is in ends with "...", and so
-    does the context. *most_entries*: as for `bounded`; None: as its size allows.
-    """
+    """Return the error that *body* holds as far as it can be read; None if it is no JSON object."""
+    # Of a body that was cut the beginning is read: a text that the cut is in ends with "...", and
+    # so does the context. *most_entries* as for `bounded`; None: as its size allows.
     return finish(decode_error_in_steps(body, most_entries))
 
 

@@ -109,11 +109,8 @@ def _read_result(result: object) -> tuple[str, RecordLinks]:
 
 
 def _has_default(types: object) -> bool:
-    """
-    Return whether the default link is among these kinds of a link.
-
-    It is the one without a label: labelled links are kept beside it, each as a separate entry.
-    """
+    """Return whether the default link, the one without a label, is among these kinds of a link."""
+    # Labelled links are kept beside it, each as a separate entry.
     if not isinstance(types, list) or not types:
         return True  # the link exists, and its kind is not known
     return any(not isinstance(kind, dict) or not kind.get("label") for kind in types)

@@ -80,12 +80,7 @@ def decode_reply(body: bytes) -> Steps[DefaultAssociations]:
 def load_results(
     body: bytes, read: Callable[[list[object]], list[_ValueT | WrongShapeError]], at_once: int
 ) -> Steps[tuple[object, list[_ValueT]]]:
-    """
-    Return the value of *body*, with its results taken out, and what *read* makes of those.
-
-    Raises:
-        UndecodableError: it is not JSON, more than any reply has, or a result cannot be read.
-    """
+    """Return the value of *body* without its results, and what *read* makes of those."""
     value, taken = yield from load_in_steps(body, read)
     if isinstance(value, dict) and isinstance(results := value.get("results"), list):
         for begin in range(0, len(results), at_once):
@@ -104,12 +99,7 @@ def load_results(
 def load_in_steps(
     body: bytes, read: Callable[[list[object]], list[_ValueT]]
 ) -> Steps[tuple[object, list[_ValueT]]]:
-    """
-    Return the value of *body* without its first results, and what *read* makes of those, in parts.
-
-    Raises:
-        UndecodableError: it is not JSON, or more than any reply has.
-    """
+    """Return the value of *body* without its first results, and what *read* makes of those."""
     if len(body) <= WHOLE_BYTES:
         return load(body), []
     begin = _BEGIN_OF_RESULTS.match(body, body.find(b'"results"'))

@@ -68,11 +68,7 @@ class AccountRequest:
 
 
 def create_default(version: str, pair: Pair) -> Endpoint:
-    """
-    Return the call that links *pair* by its default association. It has no body.
-
-    Each id and type is one segment of the path, with any characters.
-    """
+    """Return the call that links *pair*. Each id and type is one segment of its path."""
     from_type, from_id, to_type, to_id = pair.from_type, pair.from_id, pair.to_type, pair.to_id
     together = from_type + from_id + to_type + to_id
     if not (together.isalnum() and together.isascii()):  # nearly every one is; quote() is slow

@@ -43,11 +43,7 @@ ReportT = TypeVar("ReportT", bound=RunReport)
 
 
 class OutputBuffer(Generic[ResultT]):
-    """
-    Counts results, reports them to the observer, and keeps them until they are taken.
-
-    With *ordered* it is a reorder buffer: they are offered in the order of their indexes.
-    """
+    """Counts results, reports them, and keeps them until taken; with *ordered*: in their order."""
 
     def __init__(
         self,
@@ -130,11 +126,7 @@ class OutputBuffer(Generic[ResultT]):
 
 
 class _ResultStream(Generic[ResultT, ReportT]):
-    """
-    The results of a run: a context manager that is an async iterator.
-
-    *loop* is the one that the client was opened in, *verb* the method that made it, for messages.
-    """
+    """The results of a run; *verb*: the method that made it, for messages."""
 
     __slots__ = ("__weakref__", "_is_entered", "_loop", "_report", "_run", "_verb")
 
