@@ -306,14 +306,10 @@ async def check_account(
     *,
     quick: bool,
 ) -> AccountCheck:
-    """
-    Return what HubSpot reports about the account, the token and two object types.
-
-    It takes up to five calls, which wait for the quota of single calls. If *quick* it takes three:
-    a batch read, which HubSpot's ten-second limit does not count, the one for the token's scopes,
-    and beside these the one for the time zone, which nobody waits for; what they do not say is
-    unknown. The errors of *token* are raised.
-    """
+    """Return what HubSpot reports about the account, the token and two object types."""
+    # It takes up to five calls, which wait for the quota of single calls. If *quick* it takes
+    # three: a batch read, which HubSpot's ten-second limit does not count, the one for the token's
+    # scopes, and beside these the one for the time zone, which nobody waits for.
     responses: Responses = {}
 
     async def respond(endpoint: Endpoint) -> AccountReply | errors.AioHubAssocError:

@@ -278,15 +278,11 @@ class QuotaLimiter:
 
 
 class WaitQueue:
-    """
-    The callers of one event loop that wait for a permit.
+    """The callers of one event loop that wait for a permit."""
 
-    Args:
-        clock: For the timer of the first one.
-        try_take: Takes a permit and returns 0, or returns the seconds until one may be free; inf:
-            not before another call ends. If it raises AioHubAssocError, the first caller gets that.
-        give_back: Releases a permit that was granted to a caller just before it was cancelled.
-    """
+    # *try_take* takes a permit and returns 0, or returns the seconds until one may be free; inf:
+    # not before another call ends. If it raises AioHubAssocError, the first caller gets that.
+    # *give_back* releases a permit that was granted to a caller just before it was cancelled.
 
     def __init__(
         self, clock: Clock, try_take: Callable[[float], float], give_back: Callable[[], None]

@@ -187,11 +187,7 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
 
 
 def open_for_reading(folder: Path) -> sqlite3.Connection:
-    """
-    Open the database as it is, while another process may be writing it.
-
-    If there is none, it is not ours, or newer, it raises a JournalError.
-    """
+    """Open the database as it is, while another process may write it, or raise JournalError."""
     path = folder / DATABASE
     if not path.is_file():
         raise JournalStorageError(f"{folder} is not a run folder: it has no {DATABASE}")
@@ -222,13 +218,10 @@ def _has_log(path: Path) -> bool:
 
 
 class FolderLock:
-    """
-    Holds a run folder for this process until it is released, or the process ends, however.
+    """Holds a run folder for this process until it is released, or the process ends, however."""
 
-    It is the lock of an empty database: the system drops it with the process, so that no stale
-    one can be left behind, and it works on every system that has SQLite. If another run holds
-    it, it raises a JournalInUseError.
-    """
+    # It is the lock of an empty database: the system drops it with the process, so that no stale
+    # one can be left behind, and it works on every system that has SQLite.
 
     def __init__(self, folder: Path) -> None:
         path = (folder / LOCK).absolute()  # as above

@@ -145,12 +145,10 @@ class Timeline:
 
 @attrs.define
 class Statistics:
-    """
-    What a run folder keeps of how its runs went; it adds up over all of them.
+    """What a run folder keeps of how its runs went; it adds up over all of them."""
 
-    Instants are seconds of the timeline: the runs stand in it one behind the other, without the
-    time between them.
-    """
+    # Instants are seconds of the timeline: the runs stand in it one behind the other, without the
+    # time between them.
 
     active_seconds: float = 0.0  # how long all runs took so far
     end: float = 0.0  # where the latest run ended in the timeline, or has come to
@@ -205,12 +203,9 @@ class Statistics:
         return float(10 ** (step / _STEPS) / 1000)
 
     def add_response(self, at: float, status: int, seconds: float, *, is_main: bool) -> None:
-        """
-        Count a response.
-
-        *at* is when its request was sent. *is_main* is whether its call counts for the quota whose
-        line the report draws: the timeline has only such.
-        """
+        """Count a response to a request that was sent *at* that moment."""
+        # *is_main*: its call counts for the quota whose line the report draws. The timeline has
+        # only such.
         self.responses.add(str(status))
         if is_main:
             self.timeline.add("responses", at)

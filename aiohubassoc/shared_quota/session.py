@@ -49,11 +49,7 @@ class ThreadWorker:
 
 
 class CommonRow:
-    """
-    One row of a store, for one client. It is used in the worker's thread.
-
-    *kind* is that of calls: single or batch. *make_decider* makes one with this client's options.
-    """
+    """One row of a store, for one client and kind of calls, used in the worker's thread."""
 
     def __init__(
         self,
@@ -71,13 +67,8 @@ class CommonRow:
         self._left: tuple[CommonState, int, str] | None = None
 
     def request(self, request: Request) -> tuple[Grant, float]:
-        """
-        Execute a request; return the reply and the machine's monotonic time to which it refers.
-
-        Raises:
-            TransientStoreError: the store is unavailable; the request may have been executed.
-            PermanentStoreError, SharedQuotaError: the store cannot be used.
-        """
+        """Execute a request; return the reply and the monotonic time to which it refers."""
+        # After TransientStoreError the request may have been executed.
         reply: Grant | None = None
         changed: tuple[CommonState, int, str] | None = None
         at = 0.0
@@ -130,14 +121,7 @@ class SessionOptions(TypedDict):
 
 
 class StoreSession:
-    """
-    The connection of a client to a store; the options are the client's.
-
-    Attributes:
-        limiter: The limiter of single calls.
-        batch_limiter: The limiter of batch calls.
-        explain: Returns the error that users see.
-    """
+    """The connection of a client to a store; the options are the client's."""
 
     def __init__(
         self,
@@ -178,12 +162,7 @@ class StoreSession:
         )
 
     async def open(self) -> None:
-        """
-        Open the store, and check that it can be written.
-
-        Raises:
-            SharedQuotaError: it cannot be used.
-        """
+        """Open the store, and check that it can be written, or raise SharedQuotaError."""
         try:
             await self.submit(self._store.open)
             await self.limiter.register()

@@ -163,11 +163,7 @@ class Faults:
     def pick(
         self, call: PortalCall, pair: LinkedPair | None, key: str, position: Position
     ) -> Fault | None:
-        """
-        Return the fault that hits a call, None for none.
-
-        *pair* is that of a call for one pair, None for other calls.
-        """
+        """Return the fault that hits a call, or None; *pair* is that of a call for one pair."""
         scripts = [
             (self._pair_scripts.get(pair, ()) if pair else (), position.of_key),
             (self._kind_scripts.get(call.kind, ()), position.of_kind),

@@ -157,13 +157,7 @@ def _start(child: subprocess.Popen[bytes], settings: PortalSettings) -> dict[str
 
 
 def respond_about(portal: Portal, method: str, path: str, body: bytes) -> PortalResponse:
-    """
-    Return the response to a request for one of the portal's own paths.
-
-    ``GET`` of ``ledger``, ``links`` and ``arrivals`` returns them as JSON. ``POST`` of
-    ``{"token": ...}`` to ``accept`` and ``revoke`` changes the tokens; ``POST`` of
-    ``{"links": [[from_type, from_id, to_type, to_id], ...]}`` to ``links`` adds links.
-    """
+    """Return the response to a request for one of the portal's own paths."""
     name = path.removeprefix(OWN_PATHS)
     allowed = _OWN_METHODS.get(name)
     if allowed is None:
