@@ -229,7 +229,6 @@ def read_refusal(pairs: Sequence[Pair], error: ApiError) -> Steps[dict[int, Refu
 def _match_results(
     pairs: Sequence[Pair], results: Iterable[Association]
 ) -> list[tuple[Association, ...] | None]:
-    """Return the results of each pair; None: there are none."""
     positions: dict[_PairIds, int] = {
         (pair.from_id, pair.to_id): position for position, pair in enumerate(pairs)
     }
@@ -272,7 +271,6 @@ def _share_out(
 def _match_errors(
     pairs: Sequence[Pair], found: _ResultsByPair, errors: tuple[StandardError, ...]
 ) -> Steps[tuple[_Errors, int]]:
-    """Return the errors of each pair by its position, and how many are of no pair."""
     inputs = BatchIndex(pairs)
     linked = {position for position, results in enumerate(found) if results}
     own: dict[int, list[StandardError]] = {}

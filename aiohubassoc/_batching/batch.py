@@ -58,7 +58,6 @@ class Batch:
 
 
 def encode_pairs(pairs: Sequence[Pair]) -> bytes:
-    """Return the body of the call that links *pairs*."""
     together = "".join([pair.from_id + pair.to_id for pair in pairs])
     if together.isalnum() and together.isascii():  # nearly always: no character needs an escape
         inputs = ",".join(

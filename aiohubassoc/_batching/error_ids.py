@@ -117,7 +117,6 @@ def _of_context(context: Context, hint: str | None) -> Iterator[Mention]:
 
 
 def plain_name(key: str) -> str:
-    """Return a name without case and underscores."""
     return key.lower().replace("_", "")
 
 

@@ -32,7 +32,6 @@ class CallObserver(Protocol):
         """The id of the run in its events; None: the call is outside any run."""
 
     def on_response(self, status: int) -> None:
-        """Count a response with this HTTP status."""
         return
 
     def on_progress(self) -> None:
@@ -103,7 +102,6 @@ def to_error(verdict: NotLinked) -> AioHubAssocError:
 
 
 def make_outcome(index: int, pair: Pair, call: Call[Any], verdict: Accepted | NotLinked) -> Outcome:
-    """Return the outcome of a pair whose *call* ended with this *verdict*."""
     if isinstance(verdict, Accepted):
         return Outcome(index, pair, Status.LINKED, call.total_attempts, verdict.reply)
     error = to_error(verdict)

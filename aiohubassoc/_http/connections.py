@@ -54,7 +54,6 @@ class ResponseTimes:
         self._deviation = 0.0
 
     def add(self, seconds: float) -> None:
-        """Take another response into account."""
         if self._mean is None:
             self._mean, self._deviation = seconds, seconds / 2
             return
@@ -103,7 +102,6 @@ class Attempt:
 
     @property
     def is_reuse(self) -> bool:
-        """Whether its connection was used before."""
         return self.protocol is not None and not self.fresh
 
     def set_aside(self, connection: Connection) -> Callable[[], None]:
@@ -243,7 +241,6 @@ class Connections:
             self._get_state(attempt.protocol).is_spoilt = True
 
     def release(self, attempt: Attempt) -> None:
-        """Note that *attempt* has its whole response."""
         if attempt.protocol is not None:
             state = self._get_state(attempt.protocol)
             if state.attempt is attempt:

@@ -239,7 +239,6 @@ class QuotaLimiter:
             self._daily.record_response(now, limit, left, sent_at=sent_at, in_flight=others)
 
     def _try_take(self, now: float) -> float:
-        """Do as the `WaitQueue` asks."""
         self._record_ended()
         pacer, daily = self._pacer, self._daily
         if daily is not None:

@@ -129,7 +129,6 @@ class Deadlines:
 
     @property
     def running(self) -> Attempt:
-        """The running task's attempt."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- see above
         return self.attempts[task]

@@ -102,7 +102,6 @@ class Call(Generic[SubjectT]):
         return self.history.attempts + self.attempts
 
     def to_history(self) -> History:
-        """Return the history for a later call for the same pairs."""
         return History(self.total_attempts, self.uncertain, self.unknown)
 
     def to_cut_off_history(self) -> History:

@@ -232,7 +232,6 @@ class Transport:
     async def _send_through(
         self, session: aiohttp.ClientSession, endpoint: Endpoint, token: str, *, needs_new: bool
     ) -> tuple[Response | NoResponse, float | None]:
-        """Do the same as `send` through a lent session."""
         url = self._base.with_path(self._prefix + endpoint.path, encoded=True)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- a coroutine runs in a task

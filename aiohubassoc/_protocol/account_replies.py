@@ -104,7 +104,6 @@ class AssociationLimitsReply:
 
 
 def parse_scopes(reply: Mapping[str, Any]) -> frozenset[str] | None:
-    """Return the scopes of a token; None where *reply* has none."""
     scopes = reply.get("scopes")
     if not isinstance(scopes, list):
         return None

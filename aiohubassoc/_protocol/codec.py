@@ -180,7 +180,6 @@ def finish(steps: Steps[_ValueT]) -> _ValueT:
 
 
 def structure_result(value: object) -> Association:
-    """Return the result that *value* is, or raise WrongShapeError."""
     result: Association = _structure_association(value, Association)
     return result
 

@@ -92,17 +92,14 @@ def read_links(version: str, types: tuple[str, str], body: bytes) -> Endpoint:
 
 
 def account_details(version: str) -> Endpoint:
-    """Return the call that reads the id and the time zone of the account."""
     return Endpoint("GET", f"/account-info/{_dated(version)}/details")
 
 
 def daily_usage(version: str) -> Endpoint:
-    """Return the call that reads what is used of the day's calls."""
     return Endpoint("GET", f"/account-info/{_dated(version)}/api-usage/daily/private-apps")
 
 
 def token_info(body: bytes) -> Endpoint:
-    """Return the call that reads the scopes of the token in *body*."""
     return Endpoint("POST", "/oauth/v2/private-apps/get/access-token-info", body)
 
 

@@ -62,7 +62,6 @@ def backoff(policy: RetryPolicy, attempt: int, jitter: float) -> float:
 def decide_transient(
     policy: RetryPolicy, verdict: Transient, *, attempt: int, elapsed: float, jitter: float
 ) -> Decision:
-    """Decide after attempt number *attempt* failed."""
     if policy.attempts is not None and attempt >= policy.attempts:
         return GiveUp(Why.ATTEMPTS)
     wait = verdict.wait_min + backoff(policy, attempt, jitter)

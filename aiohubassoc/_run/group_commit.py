@@ -75,7 +75,6 @@ class GroupCommit:
 
     @property
     def is_empty(self) -> bool:
-        """Whether every outcome was passed on."""
         return not (self._pending or self._group)
 
     def add(self, outcome: Outcome) -> None:

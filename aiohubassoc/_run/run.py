@@ -242,7 +242,6 @@ class Run(Generic[ResultT]):
         self._emit_all(taken)
 
     async def give_way(self) -> None:
-        """Let other tasks run."""
         await self._clock.sleep(0)
 
     async def put_each(self, results: Iterable[ResultT], *, is_refusal: bool = False) -> None:
@@ -305,7 +304,6 @@ class Run(Generic[ResultT]):
     # --- what calls report (a `CallObserver`) ----------------------------------------------------
 
     def on_progress(self) -> None:
-        """Note that a pair has completed."""
         self._stalled_since = None
 
     def on_retry(self, error: AioHubAssocError) -> None:

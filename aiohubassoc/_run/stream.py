@@ -75,7 +75,6 @@ class OutputBuffer(Generic[ResultT]):
         await self._room.wait()
 
     def wake_readers(self) -> None:
-        """Wake the tasks that wait for room."""
         self._room_at = _NO_READER
         self._room.set()
 
@@ -94,7 +93,6 @@ class OutputBuffer(Generic[ResultT]):
             self._on_result(result)
 
     def emit_all(self, results: Sequence[ResultT]) -> None:
-        """Count results, and offer them to the caller."""
         if self._early is not None or self._on_result is not None:
             for result in results:
                 self.emit(result)
@@ -104,7 +102,6 @@ class OutputBuffer(Generic[ResultT]):
         self.wake_takers()
 
     def wake_takers(self) -> None:
-        """Wake the tasks that wait for a result."""
         self._news.set()
 
     async def wait_for_result(self) -> None:
@@ -113,7 +110,6 @@ class OutputBuffer(Generic[ResultT]):
         await self._news.wait()
 
     def take(self) -> ResultT:
-        """Return the next result that is ready."""
         self.in_hand -= 1
         if self.in_hand <= self._room_at:
             self.wake_readers()

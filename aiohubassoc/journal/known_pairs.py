@@ -120,7 +120,6 @@ class KnownPairs:
         return None
 
     def written(self, outcomes: Iterable[Outcome]) -> None:
-        """Note that *outcomes* are in the database."""
         gone = map(self._on_their_way.pop, map(_INDEX, outcomes), repeat(None))
         deque(gone, maxlen=0)  # at the speed of C
 

@@ -84,7 +84,6 @@ class Timeline:
     quota: list[float] = attrs.field(factory=lambda: [0.0] * MOST_BUCKETS)
 
     def add(self, name: str, at: float, count: int = 1) -> None:
-        """Count *count* of *name* at *at* seconds from the beginning."""
         self.counts[name][self._bucket(at)] += count
 
     def add_pause(self, at: float, seconds: float) -> None:
@@ -97,7 +96,6 @@ class Timeline:
             at = until
 
     def note_quota(self, at: float, calls_per_second: float) -> None:
-        """Keep the quota of that moment."""
         bucket = self._bucket(at)
         self.quota[bucket] = max(self.quota[bucket], calls_per_second)
 
@@ -170,7 +168,6 @@ class Statistics:
 
     @property
     def error_responses(self) -> int:
-        """How many responses had a status of 400 or more."""
         return sum(
             count
             for status, count in self.responses.by_name.items()
@@ -179,7 +176,6 @@ class Statistics:
 
     @property
     def throttled(self) -> int:
-        """How many responses were 429."""
         return self.responses.by_name.get(str(_TOO_MANY), 0)
 
     @property
@@ -221,7 +217,6 @@ class Statistics:
         return len(self.slowest) < _MOST_SLOWEST or seconds > self.slowest[-1].seconds
 
     def add_slow(self, response: SlowResponse) -> None:
-        """Keep a response that `is_slow`."""
         identity = response.correlation_id
         response = attrs.evolve(
             response,

@@ -108,7 +108,6 @@ class JournalWriter:
 
     @property
     def begin(self) -> Callable[[int, Pair], Outcome | None]:
-        """`KnownPairs.begin`: what a run asks for each pair."""
         return self._known.begin
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:

@@ -153,7 +153,6 @@ class CommonState:
             raise ValueError(f"its time is {self._now}")
 
     def dump(self) -> bytes:
-        """Return the state to store."""
         daily = self._limiter.daily
         return snapshot.to_bytes(
             {

@@ -87,7 +87,6 @@ class SharedQuota:
         )
 
     def make_store(self) -> Store:
-        """Return the store, which is not open yet."""
         if self.url.startswith(SQLITE):
             from aiohubassoc.shared_quota.sqlite_store import SqliteStore  # noqa: PLC0415 -- above
 

@@ -189,7 +189,6 @@ class StoreSession:
         await closed
 
     def submit(self, work: Callable[[], ResultT]) -> asyncio.Future[ResultT]:
-        """Do *work* in the store's thread."""
         return self._worker.submit(work)
 
     def stamp(self) -> float | None:
