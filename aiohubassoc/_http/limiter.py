@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+import attrs
 
 from aiohubassoc._http.clock import SystemClock, bind_now
 from aiohubassoc._http.limiter_interface import NO_HEADERS
@@ -349,6 +351,32 @@ class WaitQueue:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if when == math.inf else self._clock.call_at(when, self.wake)
+
+
+LimiterT = TypeVar("LimiterT", bound=QuotaLimiter)
+
+
+@attrs.frozen
+class QuotaOptions:
+    """How the limiters of a client keep its quotas; see `QuotaLimiter`."""
+
+    quota: Quota | None = None
+    share: float = 1.0
+    reserve_daily: float | None = None
+    strict: bool = False
+    batch_quota: Quota | None = None
+
+    def make_limiter(self, cls: type[LimiterT], clock: Clock) -> LimiterT:
+        return cls(
+            self.quota,
+            share=self.share,
+            reserve_daily=self.reserve_daily,
+            strict=self.strict,
+            clock=clock,
+        )
+
+    def make_batch_limiter(self, cls: type[LimiterT], clock: Clock) -> LimiterT:
+        return cls.for_batches(self.batch_quota, reserve_daily=self.reserve_daily, clock=clock)
 
 
 def _checked_share(share: float) -> float:

@@ -13,7 +13,6 @@ from aiohubassoc.models import Outcome, Report, RunReport, Verification, Verific
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
     from aiohubassoc._run.run import Run
 
@@ -208,12 +207,7 @@ class _ResultStream(Generic[ResultT, ReportT]):
             raise ClientClosedError(OTHER_LOOP)
         return await self._run.next()
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
         await self._run.close()
         if exc_type is None:
             self._run.raise_failure()

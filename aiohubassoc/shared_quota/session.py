@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Protocol, TypedDict, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from aiohubassoc.shared_quota.common_state import CommonState, Decider, StoreClock
 from aiohubassoc.shared_quota.limiter import SharedLimiter
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.limiter import QuotaOptions
     from aiohubassoc.errors import SharedQuotaError
-    from aiohubassoc.options import Quota
     from aiohubassoc.shared_quota.messages import Grant, Request
     from aiohubassoc.shared_quota.store import RowTransaction, Store
 
@@ -109,17 +110,6 @@ class CommonRow:
         return state
 
 
-class SessionOptions(TypedDict):
-    """The options of a client that its `StoreSession` takes."""
-
-    quota: Quota | None
-    share: float
-    reserve_daily: float | None
-    strict: bool
-    batch_quota: Quota | None
-    clock: Clock
-
-
 class StoreSession:
     """The connection of a client to a store; the options are the client's."""
 
@@ -128,23 +118,11 @@ class StoreSession:
         store: Store,
         key: str,
         explain: Callable[[BaseException], SharedQuotaError],
+        options: QuotaOptions,
         *,
-        quota: Quota | None,
-        share: float,
-        reserve_daily: float | None,
-        strict: bool,
-        batch_quota: Quota | None,
         clock: Clock,
         worker: Worker,
     ) -> None:
-        def make_single(store_clock: StoreClock) -> Decider:
-            return Decider(
-                quota, share=share, reserve_daily=reserve_daily, strict=strict, clock=store_clock
-            )
-
-        def make_batch(store_clock: StoreClock) -> Decider:
-            return Decider.for_batches(batch_quota, reserve_daily=reserve_daily, clock=store_clock)
-
         self._store = store
         self.explain = explain
         self._is_open = False
@@ -158,7 +136,10 @@ class StoreSession:
                 make(StoreClock()),
                 clock=clock,
             )
-            for kind, make in (("single", make_single), ("batch", make_batch))
+            for kind, make in (
+                ("single", partial(options.make_limiter, Decider)),
+                ("batch", partial(options.make_batch_limiter, Decider)),
+            )
         )
 
     async def open(self) -> None:
