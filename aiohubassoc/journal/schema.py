@@ -110,6 +110,7 @@ _MEANINGS: Final = (
     ("is locked", "a program has locked it, or its file system has no locks: use a local disk"),
     ("disk I/O error", "it cannot be read or written (disk I/O error)"),
 )
+_STORAGE: Final = (sqlite3.Error, OSError)
 # What reading a value raises if it is of another type, out of range or not the JSON it should be.
 NOT_OURS: Final = (ValueError, TypeError, LookupError, OverflowError, AttributeError)
 
@@ -128,21 +129,17 @@ def to_storage_error(folder: Path, error: Exception) -> JournalStorageError:
 
 
 @contextlib.contextmanager
-def storage_errors(folder: Path) -> Iterator[None]:
+def storage_errors(folder: Path, kinds: tuple[type[Exception], ...] = _STORAGE) -> Iterator[None]:
     """Raise what goes wrong with files and database in the block as a JournalStorageError."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except kinds as error:
         raise to_storage_error(folder, error) from error
 
 
-@contextlib.contextmanager
-def read_errors(folder: Path) -> Iterator[None]:
+def read_errors(folder: Path) -> contextlib.AbstractContextManager[None]:
     """Do so for a block that only reads, also where it meets values that no run has written."""
-    try:
-        yield
-    except (sqlite3.Error, OSError, *NOT_OURS) as error:
-        raise to_storage_error(folder, error) from error
+    return storage_errors(folder, (*_STORAGE, *NOT_OURS))
 
 
 def create_private(path: Path) -> None:

@@ -198,7 +198,7 @@ class Faults:
         if (
             document is None
             or isinstance(call, AccountCall)
-            or not _has_effect(fault, response, is_read=is_read)
+            or not (response.is_success and _has_effect(fault, document, is_read=is_read))
         ):
             return response
         if fault is Fault.UNMADE:
@@ -209,10 +209,8 @@ class Faults:
         return attrs.evolve(response, status=status, document=change_body(document))
 
 
-def _has_effect(fault: Fault, response: PortalResponse, *, is_read: bool) -> bool:
-    if not response.is_success or response.document is None:
-        return False
-    has_results = bool(response.document.get("results"))
+def _has_effect(fault: Fault, document: Document, *, is_read: bool) -> bool:
+    has_results = bool(document.get("results"))
     if is_read:
         # A read that finds nothing is a success too.
         return fault is not Fault.UNMADE and (has_results or fault not in _NEED_RESULTS)
