@@ -180,8 +180,20 @@ def finish(steps: Steps[_ValueT]) -> _ValueT:
 
 
 def structure_result(value: object) -> Association:
-    result: Association = _structure_association(value, Association)
-    return result
+    if not isinstance(value, dict):
+        raise json_values.WrongShapeError(json_values.is_not(value, "an object"))
+    return Association(
+        json_values.record_id(value.get("from"), "from"),
+        json_values.record_id(value.get("to"), "to"),
+        _structure_spec(_with_short_texts(value.get("associationSpec")), AssociationSpec),
+    )
+
+
+def _with_short_texts(value: object) -> object:
+    """Return what a result says of its link, which nothing has bounded; None if no object."""
+    if not isinstance(value, dict):
+        return None
+    return {name: short(one) if isinstance(one, str) else one for name, one in value.items()}
 
 
 def decode_error(body: bytes, most_entries: int | None = None) -> ErrorBody | None:
@@ -254,28 +266,6 @@ def _json_name(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def _association(converter: cattrs.Converter) -> Callable[[object, object], Association]:
-    spec = converter.get_structure_hook(AssociationSpec)
-
-    def structure(value: object, _: object) -> Association:
-        if not isinstance(value, dict):
-            raise json_values.WrongShapeError(json_values.is_not(value, "an object"))
-        return Association(
-            json_values.record_id(value.get("from"), "from"),
-            json_values.record_id(value.get("to"), "to"),
-            spec(_with_short_texts(value.get("associationSpec")), AssociationSpec),
-        )
-
-    return structure
-
-
-def _with_short_texts(value: object) -> object:
-    """Return what a result says of its link, which nothing has bounded; None if no object."""
-    if not isinstance(value, dict):
-        return None
-    return {name: short(one) if isinstance(one, str) else one for name, one in value.items()}
-
-
 def _fields(converter: cattrs.Converter, cls: type) -> list[_Field]:
     hints = get_type_hints(cls)
     return [
@@ -340,12 +330,11 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook_factory(_is_tuple, _tuple_factory)
     for cls in (AssociationSpec, ErrorDetail, StandardError, ErrorBody):
         converter.register_structure_hook(cls, _lenient(converter, cls))
-    converter.register_structure_hook(Association, _association(converter))
     return converter
 
 
 _CONVERTER = _make_converter()
-_structure_association = _CONVERTER.get_structure_hook(Association)
+_structure_spec = _CONVERTER.get_structure_hook(AssociationSpec)
 _REPLY_FIELDS: Final = [
     field for field in _fields(_CONVERTER, DefaultAssociations) if field[0] != "results"
 ]

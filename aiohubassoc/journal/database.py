@@ -116,6 +116,7 @@ class Database:
         self._identity = identify(self._path)
 
     def header(self) -> dict[str, Any]:
+        """Return what is kept about the job."""
         return {name: json.loads(value) for name, value in self._db.execute("select * from header")}
 
     def statistics(self) -> str | None:

@@ -103,6 +103,7 @@ class Reader:
         self._db.close()
 
     def header(self) -> dict[str, Any]:
+        """Return what is kept about the job."""
         with read_errors(self.folder):
             return {
                 name: json.loads(value) for name, value in self._db.execute("select * from header")
