@@ -90,8 +90,6 @@ class StatisticsObserver(Observer):
             if count:
                 timeline.add(name, now, count)
 
-    # --- events --------------------------------------------------------------------------------
-
     def run_started(self, event: RunStartedEvent) -> None:
         if not self._is_ours(event.run):
             return
