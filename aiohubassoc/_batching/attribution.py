@@ -8,7 +8,6 @@ mention is to be sent alone, and so is a pair that an error without ids may be a
 
 from __future__ import annotations
 
-from itertools import repeat
 from math import inf
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
@@ -186,25 +185,14 @@ def read_reply(pairs: Sequence[Pair], reply: DefaultAssociations) -> Steps[list[
         errors, nameless = yield from _match_errors(pairs, found, reply.errors)
         doubtful = _doubtful(found, errors, _left_over(reply, nameless))
     is_odd = reply.status == "CANCELED" or (is_alone and bool(reply.num_errors))
-    status, began, ended, asked = (
-        reply.status,
-        reply.started_at,
-        reply.completed_at,
-        reply.requested_at,
-    )
-    if not (errors or doubtful or is_odd or None in found):  # nearly always: at the speed of C
-        nothing = repeat(())
-        whole = map(
-            DefaultAssociations,
-            found,
-            repeat(status),
-            nothing,
-            repeat(reply.num_errors if is_alone else None),
-            repeat(began),
-            repeat(ended),
-            repeat(asked),
-        )
-        return list(whole)
+    status, asked = reply.status, reply.requested_at
+    began, ended = reply.started_at, reply.completed_at
+    if not (errors or doubtful or is_odd or None in found):  # nearly always
+        count = reply.num_errors if is_alone else None
+        return [
+            DefaultAssociations(results or (), status, (), count, began, ended, asked)
+            for results in found
+        ]
     parts: list[ReplyPart] = []
     for position, results in enumerate(found):
         own = errors.get(position, ()) if errors else ()

@@ -133,12 +133,7 @@ def make_unwritten(outcome: Outcome, cause: AioHubAssocError | None) -> Outcome:
     """Return what is reported of a pair whose outcome could not be written."""
     if outcome.status is Status.UNPROCESSED:
         return outcome
-    return Outcome(
-        outcome.index,
-        outcome.pair,
-        Status.UNPROCESSED,
-        outcome.attempts,
-        outcome.reply,
-        cause,
-        maybe_applied=outcome.maybe_applied or outcome.status is not Status.FAILED,
+    maybe = outcome.maybe_applied or outcome.status is not Status.FAILED
+    return attrs.evolve(
+        outcome, status=Status.UNPROCESSED, error=cause, maybe_applied=maybe, skip=None
     )
