@@ -90,11 +90,8 @@ class Refusal:
         """Seconds that HubSpot asks to wait; None where it does not say."""
         return _headers.retry_after(self.response.headers, self.now)
 
-    def is_hubspot(self) -> bool:
-        """Return whether HubSpot's API wrote it, not a gateway or another server."""
-        return self.body.is_hubspot
-
     def is_foreign(self) -> bool:
+        """Return whether a gateway or another server wrote it, not HubSpot's API."""
         return not self.body.is_hubspot
 
     def is_cloudflare_text(self) -> bool:
@@ -284,7 +281,7 @@ def judge_pair_refusal(response: Response, pair: Pair, now: datetime) -> Verdict
         case Refused(error, About.BATCH):  # there is nothing smaller than one pair
             return Refused(error)
         case Refused(error, About.PATH):  # and no other path
-            return Fatal(error) if refusal.is_hubspot() else Intercepted(error)
+            return Intercepted(error) if refusal.is_foreign() else Fatal(error)
         case verdict:
             return verdict
 
