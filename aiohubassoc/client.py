@@ -13,7 +13,7 @@ from aiohubassoc._http.auth import TokenProvider, TokenSource
 from aiohubassoc._http.call_outcome import make_outcome, to_error
 from aiohubassoc._http.clock import Clock, SystemClock
 from aiohubassoc._http.events import Events, parse_portal
-from aiohubassoc._http.limiter import QuotaLimiter, QuotaOptions
+from aiohubassoc._http.limiter import LimiterOptions, QuotaLimiter
 from aiohubassoc._http.network_options import checked_base_url, checked_proxy
 from aiohubassoc._http.retry_loop import Dependencies
 from aiohubassoc._http.sender import Call
@@ -158,8 +158,8 @@ class AssociationClient:
         clock: Clock | None = None,
         jitter: Callable[[], float] | None = None,
     ) -> None:
-        quotas = QuotaOptions(quota, share, reserve_daily, strict_quota, batch_quota)
-        if limiter is not None and quotas != QuotaOptions(batch_quota=batch_quota):
+        quotas = LimiterOptions(quota, share, reserve_daily, strict_quota, batch_quota)
+        if limiter is not None and quotas != LimiterOptions(batch_quota=batch_quota):
             raise OptionsError("give a limiter or a quota: a limiter has its own quota")
         if batch_limiter is not None and batch_quota is not None:
             raise OptionsError("give a batch_limiter or a batch_quota: a limiter has its own")

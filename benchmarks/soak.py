@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
     from aiohubassoc._http.clock import Clock
-    from aiohubassoc._http.limiter import QuotaOptions
+    from aiohubassoc._http.limiter import LimiterOptions
 
 ResultT = TypeVar("ResultT")
 
@@ -574,7 +574,7 @@ class VirtualQuota(SharedQuota):
 
     loop: asyncio.AbstractEventLoop = attrs.field(kw_only=True)
 
-    def open_session(self, options: QuotaOptions, clock: Clock) -> StoreSession:
+    def open_session(self, options: LimiterOptions, clock: Clock) -> StoreSession:
         """See `SharedQuota`."""
         store = _VirtualStore(self.url.removeprefix("sqlite:///"), self.loop)
         return StoreSession(

@@ -357,7 +357,7 @@ LimiterT = TypeVar("LimiterT", bound=QuotaLimiter)
 
 
 @attrs.frozen
-class QuotaOptions:
+class LimiterOptions:
     """How the limiters of a client keep its quotas; see `QuotaLimiter`."""
 
     quota: Quota | None = None

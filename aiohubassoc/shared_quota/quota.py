@@ -14,7 +14,7 @@ from aiohubassoc.errors import OptionsError, SharedQuotaError, install_command
 
 if TYPE_CHECKING:
     from aiohubassoc._http.clock import Clock
-    from aiohubassoc._http.limiter import QuotaOptions
+    from aiohubassoc._http.limiter import LimiterOptions
     from aiohubassoc.shared_quota.session import StoreSession, Worker
     from aiohubassoc.shared_quota.store import Store
 
@@ -71,7 +71,7 @@ class SharedQuota:
     url: str = attrs.field(validator=_check_url)
     key: str = attrs.field(default="default", validator=_check_key)
 
-    def open_session(self, options: QuotaOptions, clock: Clock) -> StoreSession:
+    def open_session(self, options: LimiterOptions, clock: Clock) -> StoreSession:
         """Return a client's way to it, which is not open yet; the options are the client's."""
         from aiohubassoc.shared_quota.session import StoreSession  # noqa: PLC0415 -- when one is used
 
@@ -87,6 +87,7 @@ class SharedQuota:
         )
 
     def make_store(self) -> Store:
+        """Return the store, which is not open yet."""
         if self.url.startswith(SQLITE):
             from aiohubassoc.shared_quota.sqlite_store import SqliteStore  # noqa: PLC0415 -- above
 

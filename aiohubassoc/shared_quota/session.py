@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohubassoc._http.clock import Clock
-    from aiohubassoc._http.limiter import QuotaOptions
+    from aiohubassoc._http.limiter import LimiterOptions
     from aiohubassoc.errors import SharedQuotaError
     from aiohubassoc.shared_quota.messages import Grant, Request
     from aiohubassoc.shared_quota.store import RowTransaction, Store
@@ -118,7 +118,7 @@ class StoreSession:
         store: Store,
         key: str,
         explain: Callable[[BaseException], SharedQuotaError],
-        options: QuotaOptions,
+        options: LimiterOptions,
         *,
         clock: Clock,
         worker: Worker,

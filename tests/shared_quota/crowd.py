@@ -12,7 +12,7 @@ import attrs
 
 from aiohubassoc import Quota, SharedQuotaError
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc._http.limiter import QuotaOptions
+from aiohubassoc._http.limiter import LimiterOptions
 from aiohubassoc.shared_quota.session import StoreSession
 from tests.conftest import pass_time
 from tests.fakes.shared_store import LoopWorker, MemoryStore
@@ -77,7 +77,7 @@ def make_session(
         store,
         key,
         lambda error: SharedQuotaError(f"the store: {error}"),
-        QuotaOptions(quota, **options),
+        LimiterOptions(quota, **options),
         clock=SystemClock(),
         worker=worker or LoopWorker(),
     )
