@@ -100,9 +100,6 @@ def make_check(responses: Responses, base_url: str, types: tuple[str, str]) -> A
     )
 
 
-# --- connection and token ----------------------------------------------------------------------
-
-
 def _connection(responses: Responses, base_url: str) -> CheckItem:
     name = "connection"
     read = responses.get("read")
@@ -140,9 +137,6 @@ def _token(responses: Responses) -> CheckItem:
     return _unknown(name, responses.get("details"))
 
 
-# --- the account -------------------------------------------------------------------------------
-
-
 def _portal(portal: PortalReply, responses: Responses) -> CheckItem:
     if portal.portal_id is None:
         return _unknown("portal", responses.get("details"))
@@ -175,9 +169,6 @@ def _daily_limit(
         return _unknown(name, responses.get("usage"))
     text = f"{left:,} of {limit:,} calls left; they reset at {when}"
     return _ok(name, text) if left else _failed(name, text, cure)
-
-
-# --- scopes and object types -------------------------------------------------------------------
 
 
 def _scopes(scopes: ScopeCheck, types: tuple[str, str], responses: Responses) -> CheckItem:
@@ -259,9 +250,6 @@ def _is_about_record(response: AccountReply | errors.AioHubAssocError | None) ->
     return response.category in _ABOUT_RECORDS
 
 
-# --- parts -------------------------------------------------------------------------------------
-
-
 def _body(responses: Responses, call: str) -> Mapping[str, Any]:
     response = responses.get(call)
     return response.body if isinstance(response, AccountReply) else {}
@@ -306,14 +294,10 @@ async def check_account(
     *,
     quick: bool,
 ) -> AccountCheck:
-    """
-    Return what HubSpot reports about the account, the token and two object types.
-
-    It takes up to five calls, which wait for the quota of single calls. If *quick* it takes three:
-    a batch read, which HubSpot's ten-second limit does not count, the one for the token's scopes,
-    and beside these the one for the time zone, which nobody waits for; what they do not say is
-    unknown. The errors of *token* are raised.
-    """
+    """Return what HubSpot reports about the account, the token and two object types."""
+    # It takes up to five calls, which wait for the quota of single calls. If *quick* it takes
+    # three: a batch read, which HubSpot's ten-second limit does not count, the one for the token's
+    # scopes, and beside these the one for the time zone, which nobody waits for.
     responses: Responses = {}
 
     async def respond(endpoint: Endpoint) -> AccountReply | errors.AioHubAssocError:

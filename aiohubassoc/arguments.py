@@ -185,10 +185,10 @@ def check_link_options(options: Mapping[str, object]) -> None:
 
 def check_limits(stop_after_failures: int | None, stop_after_alike: int | None) -> None:
     """Raise OptionsError for an invalid number of failures."""
-    if stop_after_failures is not None:
-        check_count("stop_after_failures", stop_after_failures, 1, " or None")
-    if stop_after_alike is not None:
-        check_count("stop_after_alike", stop_after_alike, 1, " or None")
+    limits = {"stop_after_failures": stop_after_failures, "stop_after_alike": stop_after_alike}
+    for name, limit in limits.items():
+        if limit is not None:
+            check_count(name, limit, 1, " or None")
 
 
 def check_batches(via: str, batch_size: int, batch_linger: float) -> None:

@@ -13,7 +13,7 @@ from aiohubassoc._http.auth import TokenProvider, TokenSource
 from aiohubassoc._http.call_outcome import make_outcome, to_error
 from aiohubassoc._http.clock import Clock, SystemClock
 from aiohubassoc._http.events import Events, parse_portal
-from aiohubassoc._http.limiter import QuotaLimiter
+from aiohubassoc._http.limiter import LimiterOptions, QuotaLimiter
 from aiohubassoc._http.network_options import checked_base_url, checked_proxy
 from aiohubassoc._http.retry_loop import Dependencies
 from aiohubassoc._http.sender import Call
@@ -51,7 +51,6 @@ from aiohubassoc.pair import Pair, RecordId, RejectedPair
 if TYPE_CHECKING:
     import ssl as _ssl
     from collections.abc import Callable, Iterable
-    from types import TracebackType
 
     import aiohttp
 
@@ -159,8 +158,8 @@ class AssociationClient:
         clock: Clock | None = None,
         jitter: Callable[[], float] | None = None,
     ) -> None:
-        own = (quota, share, reserve_daily, strict_quota)
-        if limiter is not None and own != (None, 1.0, None, False):
+        quotas = LimiterOptions(quota, share, reserve_daily, strict_quota, batch_quota)
+        if limiter is not None and quotas != LimiterOptions(batch_quota=batch_quota):
             raise OptionsError("give a limiter or a quota: a limiter has its own quota")
         if batch_limiter is not None and batch_quota is not None:
             raise OptionsError("give a batch_limiter or a batch_quota: a limiter has its own")
@@ -188,29 +187,17 @@ class AssociationClient:
         self._shared: StoreSession | None = None
         self._batch_quota = batch_quota
         if shared_quota is not None:
-            self._shared = shared_quota.open_session(
-                quota=quota,
-                share=share,
-                reserve_daily=reserve_daily,
-                strict=strict_quota,
-                batch_quota=batch_quota,
-                clock=self._clock,
-            )
+            self._shared = shared_quota.open_session(quotas, self._clock)
             limiter, batch_limiter = self._shared.limiter, self._shared.batch_limiter
-        self._limiter = limiter or QuotaLimiter(
-            quota,
-            share=share,
-            reserve_daily=reserve_daily,
-            strict=strict_quota,
-            clock=self._clock,
-        )
+        own: QuotaLimiter | None = None
+        if limiter is None:
+            limiter = own = quotas.make_limiter(QuotaLimiter, self._clock)
         if batch_limiter is None:
-            batch_limiter = own_batches = QuotaLimiter.for_batches(
-                batch_quota, reserve_daily=reserve_daily, clock=self._clock
-            )
-            if limiter is None and isinstance(self._limiter, QuotaLimiter):
-                own_batches.share_daily(self._limiter)
-        self._batch_limiter = batch_limiter
+            batch_limiter = own_batches = quotas.make_batch_limiter(QuotaLimiter, self._clock)
+            if own is not None:
+                own_batches.share_daily(own)
+        self._limiter: Limiter = limiter
+        self._batch_limiter: Limiter = batch_limiter
         self._retry = retry
         self._jitter = jitter or random.random
         self._transport = Transport(
@@ -288,12 +275,7 @@ class AssociationClient:
         )
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:

@@ -121,19 +121,15 @@ class Quota:
 
 
 # HubSpot, API usage guidelines, "Limits".
-Quota.STARTER = Quota(100)
-Quota.PROFESSIONAL = Quota(190)
-Quota.ENTERPRISE = Quota(190)
-Quota.LIMIT_INCREASE = Quota(250)
-Quota.OAUTH = Quota(110)
-
 TIERS = {
-    "STARTER": Quota.STARTER,
-    "PROFESSIONAL": Quota.PROFESSIONAL,
-    "ENTERPRISE": Quota.ENTERPRISE,
-    "LIMIT_INCREASE": Quota.LIMIT_INCREASE,
-    "OAUTH": Quota.OAUTH,
+    "STARTER": Quota(100),
+    "PROFESSIONAL": Quota(190),
+    "ENTERPRISE": Quota(190),
+    "LIMIT_INCREASE": Quota(250),
+    "OAUTH": Quota(110),
 }
+for _name, _tier in TIERS.items():
+    setattr(Quota, _name, _tier)
 
 
 @attrs.frozen

@@ -35,12 +35,9 @@ _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def parse_token(text: str) -> str:
-    """
-    Return the token in *text*; empty if there is none.
-
-    Blanks, a byte order mark, ``NAME=`` and quotes are removed, and lines that begin with ``#`` are
-    ignored. If a line assigns a variable of the token, the other lines are ignored too.
-    """
+    """Return the token in *text*; empty if there is none."""
+    # Blanks, a byte order mark, ``NAME=`` and quotes are removed, and lines that begin with ``#``
+    # are ignored. If a line assigns a variable of the token, the other lines are ignored too.
     lines = [line.strip() for line in text.lstrip("\ufeff").splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     named = [
@@ -71,14 +68,9 @@ def token_from_line(line: Callable[[int], str]) -> str:
 
 
 class RenewingToken:
-    """
-    A `TokenProvider` that returns one token until HubSpot refuses it, then reads the next one.
+    """A `TokenProvider` that returns one token until HubSpot refuses it, then the next one."""
 
-    Args:
-        read: Returns the current token, or raises OptionsError; soon if its argument is set.
-        warn: Called with a message if there is no new token.
-        is_over: Once it is set, nobody waits for the first token. None: it is waited for.
-    """
+    # Once *is_over* is set, nobody waits for the first token.
 
     def __init__(
         self,
@@ -134,15 +126,8 @@ def _checked(token: str, source: str) -> str:
 def token_from_command(
     command: str, is_over: Event | None = None, seconds: float = _COMMAND_SECONDS
 ) -> str:
-    """
-    Return the token that *command* prints. It is split as by a shell, and no shell runs.
-
-    Once *is_over* is set, nobody waits for the token, and the command is ended.
-
-    Raises:
-        OptionsError: it cannot be run, fails, takes longer than *seconds*, or prints no token, or
-            without end.
-    """
+    """Return the token that *command* prints, or raise OptionsError. No shell runs."""
+    # Once *is_over* is set, nobody waits for the token, and the command is ended.
     try:
         words = shlex.split(command)
     except ValueError as error:
@@ -202,13 +187,9 @@ def _run(words: list[str], is_over: Event, seconds: float) -> subprocess.Complet
 
 
 class _PipeReader(Thread):
-    """
-    Reads a pipe, which may have no end, until it is closed.
+    """Reads a pipe, which may have no end, until it is closed."""
 
-    Args:
-        pipe: Without a buffer, with which closing it would wait for the read to end.
-        is_tail: Whether the last bytes are kept; else the first, and no more is read.
-    """
+    # *is_tail*: the last bytes are kept; else the first, and no more is read.
 
     def __init__(self, pipe: IO[bytes] | None, *, is_tail: bool = False) -> None:
         super().__init__(daemon=True)

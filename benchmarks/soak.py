@@ -62,6 +62,9 @@ from aiohubassoc.simulator import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.limiter import LimiterOptions
+
 ResultT = TypeVar("ResultT")
 
 _JOBS: Final = 4  # at once
@@ -571,10 +574,12 @@ class VirtualQuota(SharedQuota):
 
     loop: asyncio.AbstractEventLoop = attrs.field(kw_only=True)
 
-    def open_session(self, **options: Any) -> StoreSession:  # noqa: ANN401 -- as they are
+    def open_session(self, options: LimiterOptions, clock: Clock) -> StoreSession:
         """See `SharedQuota`."""
         store = _VirtualStore(self.url.removeprefix("sqlite:///"), self.loop)
-        return StoreSession(store, self.key, self.explain, **options, worker=_LoopWorker())
+        return StoreSession(
+            store, self.key, self.explain, options, clock=clock, worker=_LoopWorker()
+        )
 
 
 def run_virtually(seconds: float, seed: int, home: Path) -> tuple[Findings, dict[str, bool]]:

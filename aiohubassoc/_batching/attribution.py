@@ -8,7 +8,6 @@ mention is to be sent alone, and so is a pair that an error without ids may be a
 
 from __future__ import annotations
 
-from itertools import repeat
 from math import inf
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
@@ -52,11 +51,7 @@ class BatchIndex:
     def parts(
         self, error: _ErrorT, linked: set[int], full: Collection[int] = ()
     ) -> Steps[dict[int, _ErrorT]]:
-        """
-        Return what an error says of each pair that it names, without the ids of the others.
-
-        For pairs that are *full* it is the whole error.
-        """
+        """Return what an error says of each pair that it names; of *full* pairs the whole error."""
         mentions = yield from find_ids(error.context, error.errors, error.sub_category)
         if len(mentions) > ERRORS_AT_ONCE:
             yield
@@ -80,15 +75,10 @@ class BatchIndex:
         return own
 
     def named(self, mentions: Sequence[Mention], linked: set[int]) -> set[int]:
-        """
-        Return the pairs that an error is about for certain.
-
-        Either a record that it names is the cause, and the error is about each pair of it; or the
-        record is an end of a rejected pair whose other end is named too. What holds either way is
-        certain.
-
-        *linked*: the pairs that have a result: their records are not the cause.
-        """
+        """Return the pairs that an error is about for certain; the *linked* ones have a result."""
+        # Either a record that it names is the cause, and the error is about each pair of it; or the
+        # record is an end of a rejected pair whose other end is named too. What holds either way is
+        # certain. A record of a linked pair is not the cause.
         sure = [one for one in mentions if one.is_sure]
         if not sure and any(one.record_id not in self.ids for one in mentions):
             return set()  # perhaps the other end of a pair, by another id
@@ -195,25 +185,14 @@ def read_reply(pairs: Sequence[Pair], reply: DefaultAssociations) -> Steps[list[
         errors, nameless = yield from _match_errors(pairs, found, reply.errors)
         doubtful = _doubtful(found, errors, _left_over(reply, nameless))
     is_odd = reply.status == "CANCELED" or (is_alone and bool(reply.num_errors))
-    status, began, ended, asked = (
-        reply.status,
-        reply.started_at,
-        reply.completed_at,
-        reply.requested_at,
-    )
-    if not (errors or doubtful or is_odd or None in found):  # nearly always: at the speed of C
-        nothing = repeat(())
-        whole = map(
-            DefaultAssociations,
-            found,
-            repeat(status),
-            nothing,
-            repeat(reply.num_errors if is_alone else None),
-            repeat(began),
-            repeat(ended),
-            repeat(asked),
-        )
-        return list(whole)
+    status, asked = reply.status, reply.requested_at
+    began, ended = reply.started_at, reply.completed_at
+    if not (errors or doubtful or is_odd or None in found):  # nearly always
+        count = reply.num_errors if is_alone else None
+        return [
+            DefaultAssociations(results or (), status, (), count, began, ended, asked)
+            for results in found
+        ]
     parts: list[ReplyPart] = []
     for position, results in enumerate(found):
         own = errors.get(position, ()) if errors else ()
@@ -238,7 +217,6 @@ def read_refusal(pairs: Sequence[Pair], error: ApiError) -> Steps[dict[int, Refu
 def _match_results(
     pairs: Sequence[Pair], results: Iterable[Association]
 ) -> list[tuple[Association, ...] | None]:
-    """Return the results of each pair; None: there are none."""
     positions: dict[_PairIds, int] = {
         (pair.from_id, pair.to_id): position for position, pair in enumerate(pairs)
     }
@@ -281,7 +259,6 @@ def _share_out(
 def _match_errors(
     pairs: Sequence[Pair], found: _ResultsByPair, errors: tuple[StandardError, ...]
 ) -> Steps[tuple[_Errors, int]]:
-    """Return the errors of each pair by its position, and how many are of no pair."""
     inputs = BatchIndex(pairs)
     linked = {position for position, results in enumerate(found) if results}
     own: dict[int, list[StandardError]] = {}
@@ -309,14 +286,9 @@ def _left_over(reply: DefaultAssociations, nameless: int) -> float:
 
 
 def _doubtful(found: _ResultsByPair, named: Collection[int], left_over: float) -> set[int]:
-    """
-    Return the pairs with a result that an error of no pair may be about.
-
-    It may be about those with fewer directions than others have. If there is no other pair that it
-    can be about, it may be about each.
-
-    *named*: the pairs that an error names; *left_over*: how many errors are of no pair.
-    """
+    """Return the pairs with a result that one of the *left_over* errors of no pair may be about."""
+    # It may be about those with fewer directions than others have. If there is no other pair that
+    # it can be about, it may be about each.
     if not left_over:
         return set()
     ways = [len({(one.from_id, one.to_id) for one in results or ()}) for results in found]

@@ -38,12 +38,8 @@ class Batch:
         return len(self.pairs) >= self._most
 
     def add(self, index: int, pair: Pair) -> bool:
-        """
-        Add a pair, and return whether it could be added.
-
-        A repeat shares the input and the outcome of the first. A pair that would link the same ids
-        in the other direction cannot be added: both would look the same in the reply.
-        """
+        """Add a pair, and return whether it could be added. A repeat shares the first's input."""
+        # The same ids in the other direction would look the same in the reply.
         from_id, to_id = pair.from_id, pair.to_id
         if from_id[0] == "0":
             from_id = canonical_id(from_id)
@@ -62,7 +58,6 @@ class Batch:
 
 
 def encode_pairs(pairs: Sequence[Pair]) -> bytes:
-    """Return the body of the call that links *pairs*."""
     together = "".join([pair.from_id + pair.to_id for pair in pairs])
     if together.isalnum() and together.isascii():  # nearly always: no character needs an escape
         inputs = ",".join(

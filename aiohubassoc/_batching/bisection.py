@@ -33,7 +33,6 @@ class RefusalRate:
         self._refused = 0.0
 
     def add(self, count: int, refused: int) -> None:
-        """Note that *refused* of *count* items were refused."""
         if not count:
             return
         share = refused / count

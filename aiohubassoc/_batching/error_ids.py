@@ -77,11 +77,7 @@ def parse_kind(object_type: str) -> str:
 def find_ids(
     context: Context, details: Iterable[ErrorDetail], sub_category: str | None
 ) -> Steps[list[Mention]]:
-    """
-    Return the ids that an error, its *details* and their contexts name, some hundreds at a time.
-
-    Its *sub_category* may name the end that is the cause.
-    """
+    """Return the ids that an error names; its *sub_category* may name the end that is the cause."""
     ends = _ROLES.findall(sub_category or "")
     hint = ends[0].lower() if len(ends) == 1 else None
     found: dict[Mention, None] = {}
@@ -121,7 +117,6 @@ def _of_context(context: Context, hint: str | None) -> Iterator[Mention]:
 
 
 def plain_name(key: str) -> str:
-    """Return a name without case and underscores."""
     return key.lower().replace("_", "")
 
 

@@ -41,12 +41,8 @@ class LinksRead:
 
     @property
     def doubt(self) -> StandardError | None:
-        """
-        An error that may have cost a page some of its links; None: the pages are whole.
-
-        There is one if there are more errors without ids than records that are not mentioned. A
-        link that such a page does not have is not known to be missing.
-        """
+        """An error that may have cost a page some of its links; None: the pages are whole."""
+        # A link that such a page does not have is not known to be missing.
         return self.nameless[0] if len(self.nameless) > len(self.unmentioned) else None
 
 
@@ -76,11 +72,8 @@ def read_links(asked: Iterable[str], object_type: str, reply: LinksReply) -> Ste
 
 
 def named_records(error: ApiError | StandardError, asked: set[str], kind: str) -> Steps[list[str]]:
-    """
-    Return the records that an error names; those at the other end may have such ids too.
-
-    *kind* is the object type of those that were asked for, as `parse_kind` names it.
-    """
+    """Return which of the *asked* records, of type *kind*, an error names."""
+    # Records at the other end may have such ids too.
     mentions = yield from find_ids(error.context, error.errors, error.sub_category)
     return [
         one.record_id

@@ -21,17 +21,10 @@ another. It may continue to return the old one for None: the new one is used in 
 
 
 class TokenSource:
-    """
-    Gives the token for each call.
+    """Gives the token for each call, a fixed one or a provider's, and renews a refused one."""
 
-    Args:
-        token: An access token (service key, private app or OAuth), or a provider of them.
-        timeout: Seconds that a call waits for the provider. None: no limit.
-
-    Raises:
-        OptionsError: it is not a token. Each method raises it if the provider returns none.
-        RunStoppedError: each method, if the provider does not return in time.
-    """
+    # Each method raises OptionsError if the provider returns no token, and RunStoppedError if it
+    # does not return within *timeout* seconds; None: no limit.
 
     def __init__(self, token: str | TokenProvider, timeout: float | None = None) -> None:
         self.fixed: str | None = None  # the token; None: a provider gives it
@@ -57,13 +50,10 @@ class TokenSource:
             return self._newest(await self._ask(None))
 
     async def renew(self, refused: str, renewals: int) -> bool:
-        """
-        Return whether there is another token than *refused*.
-
-        The provider is awaited with the refused token, unless it has another one already, or was
-        awaited with that token since. So a late refusal does not discard a new token. *renewals*:
-        how many had ended when the refused token was handed out.
-        """
+        """Return whether there is another token than *refused*."""
+        # The provider is awaited with the refused token, unless it has another one already, or was
+        # awaited with that token since. So a late refusal does not discard a new token. *renewals*:
+        # how many had ended when the refused token was handed out.
         if self._provider is None:
             return False
         async with self._time_limit(), self._renewal:

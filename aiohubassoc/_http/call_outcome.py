@@ -32,7 +32,6 @@ class CallObserver(Protocol):
         """The id of the run in its events; None: the call is outside any run."""
 
     def on_response(self, status: int) -> None:
-        """Count a response with this HTTP status."""
         return
 
     def on_progress(self) -> None:
@@ -103,7 +102,6 @@ def to_error(verdict: NotLinked) -> AioHubAssocError:
 
 
 def make_outcome(index: int, pair: Pair, call: Call[Any], verdict: Accepted | NotLinked) -> Outcome:
-    """Return the outcome of a pair whose *call* ended with this *verdict*."""
     if isinstance(verdict, Accepted):
         return Outcome(index, pair, Status.LINKED, call.total_attempts, verdict.reply)
     error = to_error(verdict)
@@ -135,12 +133,7 @@ def make_unwritten(outcome: Outcome, cause: AioHubAssocError | None) -> Outcome:
     """Return what is reported of a pair whose outcome could not be written."""
     if outcome.status is Status.UNPROCESSED:
         return outcome
-    return Outcome(
-        outcome.index,
-        outcome.pair,
-        Status.UNPROCESSED,
-        outcome.attempts,
-        outcome.reply,
-        cause,
-        maybe_applied=outcome.maybe_applied or outcome.status is not Status.FAILED,
+    maybe = outcome.maybe_applied or outcome.status is not Status.FAILED
+    return attrs.evolve(
+        outcome, status=Status.UNPROCESSED, error=cause, maybe_applied=maybe, skip=None
     )

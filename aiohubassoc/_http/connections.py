@@ -54,7 +54,6 @@ class ResponseTimes:
         self._deviation = 0.0
 
     def add(self, seconds: float) -> None:
-        """Take another response into account."""
         if self._mean is None:
             self._mean, self._deviation = seconds, seconds / 2
             return
@@ -63,13 +62,10 @@ class ResponseTimes:
         self._mean += _MEAN_GAIN * error
 
     def wait_after(self, seconds: float) -> float:
-        """
-        Return how long to wait before a response that took *seconds* is known to be the last one.
-
-        If it belongs to another request, the request's own response still comes, about when
-        responses usually come. So after a response at the usual time one usual time is enough. The
-        earlier the response came, the longer the wait.
-        """
+        """Return how long to wait until a response that took *seconds* is known to be the last."""
+        # If it belongs to another request, the request's own response still comes, about when
+        # responses usually come. So after a response at the usual time one usual time is enough.
+        # The earlier the response came, the longer the wait.
         if self._mean is None:
             return LONGEST_WAIT
         usual = self._mean + self._deviation
@@ -82,12 +78,7 @@ class ResponseTimes:
 
 
 class Attempt:
-    """
-    An attempt in flight: one request of a call, made by the running task.
-
-    *began_at*: when it began, or when the connection was opened that was opened for it; *due_at*:
-    when it is cancelled if it has not ended.
-    """
+    """An attempt in flight: one request of a call, made by the running task."""
 
     # On the class: few attempts change them.
     fresh = False  # whether a connection was opened for it
@@ -104,14 +95,13 @@ class Attempt:
 
     def __init__(self, task: asyncio.Task[object], began_at: float, due_at: float) -> None:
         self.task = task
-        self.began_at = began_at
-        self.due_at = due_at
+        self.began_at = began_at  # later: when the connection was opened that was opened for it
+        self.due_at = due_at  # when it is cancelled if it has not ended
         # `asyncio.Task.cancelling` of the task when the attempt began.
         self.cancelling = task.cancelling()
 
     @property
     def is_reuse(self) -> bool:
-        """Whether its connection was used before."""
         return self.protocol is not None and not self.fresh
 
     def set_aside(self, connection: Connection) -> Callable[[], None]:
@@ -167,12 +157,7 @@ class WatchedProtocol(ResponseHandler, ConnectionState):
 
 
 class Connections:
-    """
-    What is known of all connections of one client, in the running event loop.
-
-    At most *most_in_doubt* of them are kept out of use at the same time until their last responses
-    can be believed.
-    """
+    """What is known of all connections of one client, in the running event loop."""
 
     def __init__(self, clock: Clock, most_in_doubt: int) -> None:
         self._clock = clock
@@ -185,12 +170,8 @@ class Connections:
         self._times = (ResponseTimes(), ResponseTimes())
 
     def take(self, attempt: Attempt, connection: Connection) -> ResponseHandler:
-        """
-        Use a connection of the own session for *attempt*, before anything is sent, and return it.
-
-        Raises:
-            UnfitConnectionError: it must not be used. aiohttp then closes it, or it is set aside.
-        """
+        """Use a connection for *attempt* and return it, or raise UnfitConnectionError."""
+        # After the exception aiohttp closes it, or it is set aside.
         protocol = connection.protocol
         if type(protocol) is not WatchedProtocol:
             return self._take_any(attempt, connection)[0]
@@ -212,12 +193,7 @@ class Connections:
         return protocol
 
     async def take_lent(self, attempt: Attempt, connection: Connection) -> None:
-        """
-        Use a connection of a lent session. None is set aside, as the session may have few.
-
-        Raises:
-            UnfitConnectionError: it must not be used. aiohttp then closes it.
-        """
+        """Use a connection of a lent session. None is set aside, as the session may have few."""
         _, state = self._take_any(attempt, connection)
         while not attempt.fresh and self._is_doubted(state):
             await self._clock.sleep(_LOOK_AGAIN)
@@ -265,7 +241,6 @@ class Connections:
             self._get_state(attempt.protocol).is_spoilt = True
 
     def release(self, attempt: Attempt) -> None:
-        """Note that *attempt* has its whole response."""
         if attempt.protocol is not None:
             state = self._get_state(attempt.protocol)
             if state.attempt is attempt:
@@ -283,12 +258,9 @@ class Connections:
                 state.is_spoilt = True
 
     async def confirm(self, attempt: Attempt) -> bool:
-        """
-        Return whether the response to *attempt* belongs to its request: nothing follows it.
-
-        No other attempt uses the connection meanwhile. False: something followed, or it is not
-        known.
-        """
+        """Return whether nothing follows the response to *attempt*: it belongs to its request."""
+        # No other attempt uses the connection meanwhile. False: something followed, or it is not
+        # known.
         protocol = attempt.protocol
         assert protocol is not None  # noqa: S101 -- it has a response
         state = self._get_state(protocol)
@@ -340,10 +312,7 @@ def _has_more(protocol: ResponseHandler, state: ConnectionState) -> bool:
 
 
 def holds_another(response: ClientResponse) -> bool:
-    """
-    Return whether *response* contains the status line of another one.
-
-    It does if the beginning of an unrequested response came before the request was sent.
-    """
+    """Return whether *response* contains the status line of another one."""
+    # It does if the beginning of an unrequested response came before the request was sent.
     texts = (response.reason or "", *response.headers.values())
     return any(_STATUS_LINE.search(text) for text in texts)

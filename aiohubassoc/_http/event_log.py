@@ -42,7 +42,6 @@ def make_extra(
     attempt: int | None = None,
     error: AioHubAssocError | None = None,
 ) -> dict[str, object]:
-    """Return the extra keys of a line."""
     extra: dict[str, object] = {**_NOTHING, "run": run, "attempt": attempt}
     if pair is not None:
         extra["pair"] = str(pair)
@@ -98,7 +97,6 @@ class EventLog:
         )
 
     def run_stopped(self, run: str, cause: AioHubAssocError) -> None:
-        """Log that a run sends nothing more."""
         extra = make_extra(run, error=cause)
         write(runs, logging.WARNING, "run %s stopped: %s", run, cause, extra=extra)
 

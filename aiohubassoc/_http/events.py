@@ -77,7 +77,6 @@ class Events:
         self._give("retry", event)
 
     def given_up(self, call: Call[Any], error: AioHubAssocError, why: object) -> None:
-        """Log that no further attempt follows."""
         run, attempt = call.observer.run_id, call.total_attempts
         _, pair, _ = _describe(call)
         extra = make_extra(run, pair=pair, attempt=attempt, error=error)
@@ -85,7 +84,6 @@ class Events:
         write(calls, logging.DEBUG, text, call.subject, why, error, extra=extra)
 
     def throttled(self, call: Call[Any], error: AioHubAssocError, pause: float) -> None:
-        """Report that HubSpot throttled a call, and all calls pause for *pause* seconds."""
         run = call.observer.run_id
         self._log.throttled(run, error, pause, self._clock.now())
         kind, _, _ = _describe(call)
@@ -93,7 +91,6 @@ class Events:
         self._give("throttled", event)
 
     def token_renewed(self, call: Call[Any], error: AioHubAssocError) -> None:
-        """Log that HubSpot refused the token, and that it was renewed."""
         extra = make_extra(call.observer.run_id, error=error)
         write(calls, logging.INFO, "the access token was refused and renewed", extra=extra)
 

@@ -31,15 +31,9 @@ async def request_through(
     token: str,
     timeouts: Timeouts,
 ) -> aiohttp.ClientResponse:
-    """
-    Send a request through a lent *session*, and return its response, not yet read.
-
-    Only the connections of the session are used: its credentials, cookies, timeouts and redirects
-    do not apply.
-
-    Raises:
-        SentOnceError: instead of an exception after which aiohttp would send the request again.
-    """
+    """Send a request through a lent *session*, and return its response, not yet read."""
+    # Only the connections of the session are used: its credentials, cookies, timeouts and redirects
+    # do not apply. Instead of an exception after which aiohttp would send again: SentOnceError.
 
     async def lend(
         request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+import attrs
 
 from aiohubassoc._http.clock import SystemClock, bind_now
 from aiohubassoc._http.limiter_interface import NO_HEADERS
@@ -239,7 +241,6 @@ class QuotaLimiter:
             self._daily.record_response(now, limit, left, sent_at=sent_at, in_flight=others)
 
     def _try_take(self, now: float) -> float:
-        """Do as the `WaitQueue` asks."""
         self._record_ended()
         pacer, daily = self._pacer, self._daily
         if daily is not None:
@@ -278,15 +279,11 @@ class QuotaLimiter:
 
 
 class WaitQueue:
-    """
-    The callers of one event loop that wait for a permit.
+    """The callers of one event loop that wait for a permit."""
 
-    Args:
-        clock: For the timer of the first one.
-        try_take: Takes a permit and returns 0, or returns the seconds until one may be free; inf:
-            not before another call ends. If it raises AioHubAssocError, the first caller gets that.
-        give_back: Releases a permit that was granted to a caller just before it was cancelled.
-    """
+    # *try_take* takes a permit and returns 0, or returns the seconds until one may be free; inf:
+    # not before another call ends. If it raises AioHubAssocError, the first caller gets that.
+    # *give_back* releases a permit that was granted to a caller just before it was cancelled.
 
     def __init__(
         self, clock: Clock, try_take: Callable[[float], float], give_back: Callable[[], None]
@@ -354,6 +351,32 @@ class WaitQueue:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if when == math.inf else self._clock.call_at(when, self.wake)
+
+
+LimiterT = TypeVar("LimiterT", bound=QuotaLimiter)
+
+
+@attrs.frozen
+class LimiterOptions:
+    """How the limiters of a client keep its quotas; see `QuotaLimiter`."""
+
+    quota: Quota | None = None
+    share: float = 1.0
+    reserve_daily: float | None = None
+    strict: bool = False
+    batch_quota: Quota | None = None
+
+    def make_limiter(self, cls: type[LimiterT], clock: Clock) -> LimiterT:
+        return cls(
+            self.quota,
+            share=self.share,
+            reserve_daily=self.reserve_daily,
+            strict=self.strict,
+            clock=clock,
+        )
+
+    def make_batch_limiter(self, cls: type[LimiterT], clock: Clock) -> LimiterT:
+        return cls.for_batches(self.batch_quota, reserve_daily=self.reserve_daily, clock=clock)
 
 
 def _checked_share(share: float) -> float:

@@ -70,11 +70,9 @@ except (AttributeError, ValueError):  # of a later aiohttp
 
 
 class Deadlines:
-    """
-    The timeouts of all attempts in flight, by one timer. The connector bounds connecting.
+    """The timeouts of all attempts in flight, by one timer. The connector bounds connecting."""
 
-    aiohttp's own timeouts set two timers for each request. That is a tenth of a call's cost.
-    """
+    # aiohttp's own timeouts set two timers for each request. That is a tenth of a call's cost.
 
     def __init__(self, timeouts: Timeouts, clock: Clock) -> None:
         self._response = math.inf if timeouts.response is None else timeouts.response
@@ -131,7 +129,6 @@ class Deadlines:
 
     @property
     def running(self) -> Attempt:
-        """The running task's attempt."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- see above
         return self.attempts[task]
@@ -174,11 +171,9 @@ class Connector(aiohttp.TCPConnector):
 
 
 class CheckedRequest(aiohttp.ClientRequest):
-    """
-    A request of aiohttp's session that is sent only over a connection that may be used.
+    """A request of aiohttp's session that is sent only over a connection that may be used."""
 
-    If a later aiohttp does not call `send`, connections are used without that check.
-    """
+    # If a later aiohttp does not call `send`, connections are used without that check.
 
     connections: Connections
     deadlines: Deadlines
@@ -203,17 +198,12 @@ class ReadyRequest(aiohttp.ClientRequest):
 
 
 class OwnSession:
-    """
-    The client's own connections, and requests over them.
+    """The client's own connections, and requests over them."""
 
-    `aiohttp.ClientSession.request` costs as much for each call as all of this package. So `request`
-    takes the same steps, without those that no call here needs. Where aiohttp is traced, mocked
-    (aioresponses) or of a later version with other parts, the request goes through the session as
-    usual.
-
-    *connect*: seconds for opening a connection; None: no limit. *ssl*: None verifies against the
-    system's certificates.
-    """
+    # `aiohttp.ClientSession.request` costs as much for each call as all of this package. So
+    # `request` takes the same steps, without those that no call here needs. Where aiohttp is
+    # traced, mocked (aioresponses) or of a later version with other parts, the request goes through
+    # the session.
 
     def __init__(
         self,

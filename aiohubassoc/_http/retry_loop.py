@@ -94,7 +94,6 @@ class RetryLoop(Generic[SubjectT]):
         verdict: Verdict,
         attempt: Callable[[Call[SubjectT]], Awaitable[Verdict]],
     ) -> FinalVerdict:
-        """Return the final verdict of *call*, whose first *attempt* had this *verdict*."""
         first = await self._follow(call, verdict)
         # tenacity costs as much as a third of a request: it is entered for a second attempt only.
         if not isinstance(first, Retry):

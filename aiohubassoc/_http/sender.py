@@ -102,7 +102,6 @@ class Call(Generic[SubjectT]):
         return self.history.attempts + self.attempts
 
     def to_history(self) -> History:
-        """Return the history for a later call for the same pairs."""
         return History(self.total_attempts, self.uncertain, self.unknown)
 
     def to_cut_off_history(self) -> History:
@@ -119,16 +118,7 @@ Send: TypeAlias = "Callable[[Call[SubjectT]], Awaitable[FinalVerdict]]"
 
 
 class Sender(Generic[SubjectT]):
-    """
-    Makes the calls of one kind of a client, with one limiter and one semaphore.
-
-    Args:
-        shared: What it shares with the other senders.
-        limiter: Grants permits.
-        endpoint: Returns the request for a subject: a pair, or many.
-        judge_reply: Returns what a response with 2xx means, in steps if it is about many.
-        judge_refusal: Returns what any other response means; it is given the date and time.
-    """
+    """Makes the calls of one kind of a client, with one limiter and one semaphore."""
 
     def __init__(
         self,
@@ -155,16 +145,9 @@ class Sender(Generic[SubjectT]):
         self._loop = asyncio.get_running_loop()
 
     async def send(self, call: Call[SubjectT]) -> FinalVerdict:
-        """
-        Make a call, with its retries, and return its final verdict.
-
-        `CallObserver.on_progress` is called for it, but not if the first attempt links the pair:
-        the caller sees that in the verdict.
-
-        Raises:
-            ClientClosedError: the client was closed meanwhile.
-            Exception: what the caller's token provider raises.
-        """
+        """Make a call, with its retries, and return its final verdict."""
+        # `CallObserver.on_progress` is called for it, but not if the first attempt links the pair:
+        # the caller sees that in the verdict.
         verdict = await self._try(call)
         if type(verdict) is Accepted and not call.token_renewed:  # nearly always
             return verdict

@@ -71,19 +71,7 @@ class ReusedResponse(Response):
 
 
 class Transport:
-    """
-    The connections to one base URL.
-
-    Args:
-        base_url: Checked, without a slash at its end.
-        timeouts: Of each attempt.
-        connections: The most open connections of its session.
-        session: A session that the caller lends. Only its connections are used; it is never closed
-            here. None: `open` makes a session.
-        ssl: For its own session: None verifies against the system's certificates.
-        proxy: For its own session: the URL of a proxy. None: see *trust_env*.
-        trust_env: For its own session: whether the environment's proxy is used.
-    """
+    """The connections to one base URL, of a session that `open` makes, or of a lent *session*."""
 
     def __init__(
         self,
@@ -161,14 +149,9 @@ class Transport:
     async def send(  # noqa: C901, PLR0911, PLR0912 -- a coroutine more costs as much as reading the reply
         self, endpoint: Endpoint, token: str, *, needs_new: bool = False
     ) -> tuple[Response | NoResponse, float | None]:
-        """
-        Send one request; return its whole response, and how long it waited for a connection.
-
-        In seconds; None: it is not known. *needs_new*: no connection is used that was used before.
-
-        Raises:
-            ClientClosedError: the transport or the lent session is closed. Nothing was sent.
-        """
+        """Send one request; return its response, and how long it waited for a connection."""
+        # In seconds; None: it is not known. *needs_new*: over no connection that was used before.
+        # ClientClosedError: the transport or the lent session is closed, and nothing was sent.
         session = self._session
         if session is None:
             raise ClientClosedError
@@ -220,12 +203,9 @@ class Transport:
             del self._deadlines.attempts[attempt.task]
 
     async def confirm(self, response: ReusedResponse) -> bool:
-        """
-        Return whether a response belongs to its request: nothing follows it on its connection.
-
-        This takes about as long as a response usually does, a second at most. The connection is not
-        used meanwhile. False: the request must be sent again over a new connection.
-        """
+        """Return whether a response belongs to its request: nothing follows it there."""
+        # This takes about as long as a response usually does, a second at most. False: the request
+        # must be sent again over a new connection.
         assert response.attempt is not None  # noqa: S101 -- it is set where it is made
         is_own = await self._connections.confirm(response.attempt)
         # On a connection that this client has closed, silence proves nothing.
@@ -252,7 +232,6 @@ class Transport:
     async def _send_through(
         self, session: aiohttp.ClientSession, endpoint: Endpoint, token: str, *, needs_new: bool
     ) -> tuple[Response | NoResponse, float | None]:
-        """Do the same as `send` through a lent session."""
         url = self._base.with_path(self._prefix + endpoint.path, encoded=True)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
@@ -358,12 +337,9 @@ class Transport:
         return attrs.evolve(result, was_reuse=was_reuse)
 
     def _interrupted(self, session: _AnySession, attempt: Attempt) -> NoResponse:
-        """
-        Return what a CancelledError of *session* means; call it while that is handled.
-
-        aiohttp cancels lookups of host names when a session is closed. To the caller it would look
-        like a cancellation of the call.
-        """
+        """Return what a CancelledError of *session* means; call it while that is handled."""
+        # aiohttp cancels lookups of host names when a session is closed. To the caller it would
+        # look like a cancellation of the call.
         if attempt.was_cancelled():
             raise  # noqa: PLE0704 -- see above
         error = aiohttp.ClientConnectionError("the session cancelled the request")

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 import attrs
 
 from aiohubassoc._protocol import json_values
+from aiohubassoc._protocol.json_values import integer, text
 from aiohubassoc.account import ScopeCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+_T = TypeVar("_T")
 _DAY = timedelta(days=1)
 _YEARS = range(2000, 3000)  # others are no dates of a usage, and break sums with days
 _DAY_MILLISECONDS = 86_400_000  # Python knows no offsets of a day and more
@@ -35,8 +37,8 @@ class PortalReply:
     def from_reply(cls, reply: Mapping[str, Any]) -> PortalReply:
         offset = reply.get("utcOffsetMilliseconds")
         return cls(
-            _integer(reply.get("portalId")),
-            _text(reply.get("timeZone")),
+            _or_none(integer, reply.get("portalId")),
+            _or_none(text, reply.get("timeZone")),
             timedelta(milliseconds=offset)
             if isinstance(offset, int) and abs(offset) < _DAY_MILLISECONDS
             else None,
@@ -74,7 +76,9 @@ class DailyUsageReply:
         if collected is not None and resets_at is not None and resets_at <= collected:
             resets_at += _DAY * ((collected - resets_at) // _DAY + 1)
         return cls(
-            _integer(first.get("usageLimit")), _integer(first.get("currentUsage")), resets_at
+            _or_none(integer, first.get("usageLimit")),
+            _or_none(integer, first.get("currentUsage")),
+            resets_at,
         )
 
 
@@ -91,31 +95,23 @@ class AssociationLimitsReply:
     def from_reply(cls, reply: Mapping[str, Any]) -> AssociationLimitsReply:
         samples = reply.get("atLimitFromRecordSamples")
         ids = [
-            _text(sample.get("objectId"))
+            _or_none(text, sample.get("objectId"))
             for sample in (samples if isinstance(samples, list) else ())
             if isinstance(sample, dict)
         ]
         return cls(
-            _integer(reply.get("limit")),
-            _integer(reply.get("totalRecordsAtLimit")),
-            _integer(reply.get("totalRecordsNearLimit")),
+            _or_none(integer, reply.get("limit")),
+            _or_none(integer, reply.get("totalRecordsAtLimit")),
+            _or_none(integer, reply.get("totalRecordsNearLimit")),
             tuple(filter(None, ids)),
         )
 
 
 def parse_scopes(reply: Mapping[str, Any]) -> frozenset[str] | None:
-    """Return the scopes of a token; None where *reply* has none."""
     scopes = reply.get("scopes")
     if not isinstance(scopes, list):
         return None
     return frozenset(scope for scope in scopes if isinstance(scope, str))
-
-
-def _integer(value: object) -> int | None:
-    try:
-        return json_values.integer(value)
-    except json_values.WrongShapeError:
-        return None
 
 
 def _date(value: object) -> datetime | None:
@@ -123,9 +119,9 @@ def _date(value: object) -> datetime | None:
     return date if date is not None and date.year in _YEARS else None
 
 
-def _text(value: object) -> str | None:
+def _or_none(read: Callable[[object], _T], value: object) -> _T | None:
     try:
-        return json_values.text(value)
+        return read(value)
     except json_values.WrongShapeError:
         return None
 

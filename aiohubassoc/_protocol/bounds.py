@@ -56,12 +56,8 @@ def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def bounded(value: object, most_entries: int) -> object:
-    """
-    Return a JSON value whose texts are short and whose lists and objects have few entries.
-
-    Beyond *most_entries*, of all lists and objects in it together, they are left out, and so is
-    what is nested too deeply. Long texts may have 64 times as many characters together.
-    """
+    """Return a JSON value with short texts, and at most *most_entries* entries altogether."""
+    # Long texts may have 64 times as many characters together.
     left = most_entries
     letters = most_entries * MOST_ID
 
@@ -141,12 +137,9 @@ class Redaction:
         return self._last[1].sub(_INSTEAD, body)
 
     def in_parts(self, body: bytes) -> Iterator[bytes]:
-        """
-        Yield in parts what `in_bytes` returns, each of them about a millisecond's work.
-
-        A secret may be left, wholly or in part, in a text with none of `_BETWEEN` for longer than a
-        part. Of such a text only the beginning is kept.
-        """
+        """Yield in parts what `in_bytes` returns, each of them about a millisecond's work."""
+        # A secret may be left, wholly or in part, in a text with none of `_BETWEEN` for longer than
+        # a part. Of such a text only the beginning is kept.
         is_escaped = _BACKSLASH in body or _PERCENT in body
         if not (is_escaped or any(one in body for one in self._plain)):
             yield body  # nearly always

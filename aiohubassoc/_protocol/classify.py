@@ -90,11 +90,8 @@ class Refusal:
         """Seconds that HubSpot asks to wait; None where it does not say."""
         return _headers.retry_after(self.response.headers, self.now)
 
-    def is_hubspot(self) -> bool:
-        """Return whether HubSpot's API wrote it, not a gateway or another server."""
-        return self.body.is_hubspot
-
     def is_foreign(self) -> bool:
+        """Return whether a gateway or another server wrote it, not HubSpot's API."""
         return not self.body.is_hubspot
 
     def is_cloudflare_text(self) -> bool:
@@ -273,12 +270,7 @@ def passes_later(status: int) -> bool:
 
 
 def judge_refusal(response: Response, types: tuple[str, str], now: datetime) -> Verdict:
-    """
-    Return what a *response* that is not 2xx means for a call about many pairs, or none.
-
-    *types*: the object types that the call names, or two empty strings. *now*: the local time,
-    aware, for a ``Retry-After`` date where ``Date`` is missing.
-    """
+    """Return what a *response* that is not 2xx means; *types*: those that the call names, or ""."""
     return _look_up(Refusal.from_response(response, types, now))
 
 
@@ -289,7 +281,7 @@ def judge_pair_refusal(response: Response, pair: Pair, now: datetime) -> Verdict
         case Refused(error, About.BATCH):  # there is nothing smaller than one pair
             return Refused(error)
         case Refused(error, About.PATH):  # and no other path
-            return Fatal(error) if refusal.is_hubspot() else Intercepted(error)
+            return Intercepted(error) if refusal.is_foreign() else Fatal(error)
         case verdict:
             return verdict
 

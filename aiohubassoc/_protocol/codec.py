@@ -10,16 +10,13 @@ is of another shape is kept as its JSON text where text is due, and left out els
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import datetime
-from itertools import islice
-from typing import Any, Final, TypeAlias, TypeVar, cast, get_origin, get_type_hints
+from typing import Any, Final, TypeAlias, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import attrs
 import cattrs
 import orjson
-from cattrs.cols import homogenous_tuple_structure_factory
-from cattrs.gen import make_dict_structure_fn, override
 
 from aiohubassoc._protocol import json_values
 from aiohubassoc._protocol.bounds import CUT, MOST_ERROR_BYTES, bounded, count_entries, short
@@ -48,6 +45,8 @@ _T = TypeVar("_T", bound=attrs.AttrsInstance)
 _ValueT = TypeVar("_ValueT")
 Steps: TypeAlias = Generator[None, None, _ValueT]
 """Work that gives way to other tasks where it yields, to its result."""
+# The name of a field, its name in JSON, its type, and what reads it.
+_Field: TypeAlias = tuple[str, str, Any, Callable[[object, Any], Any]]
 
 
 class UndecodableError(ValueError):
@@ -80,17 +79,40 @@ class ErrorBody:
 
 def structure_reply(value: object, most_entries: int) -> DefaultAssociations:
     """Return the reply of Create Default that *value* is, or raise UndecodableError."""
-    if isinstance(value, dict):  # everything is bounded except its results: read strictly
-        rest = {name: entry for name, entry in value.items() if name != "results"}
-        kept = cast("dict[str, object]", bounded(rest, most_entries))
-        value = {**kept, "results": value["results"]} if "results" in value else kept
-    try:
-        reply: DefaultAssociations = _structure_reply(value, DefaultAssociations)
-    except Exception:  # noqa: BLE001 -- the slow converter explains what cattrs raised
-        problems = _find_problems(value)
-    else:
-        return reply
-    raise UndecodableError(problems)
+    if not isinstance(value, dict):
+        raise UndecodableError((f"$: {json_values.is_not(value, 'an object')}",))
+    problems: list[str] = []
+    read: dict[str, Any] = {"results": _structure_results(value, problems)}
+    rest = {name: entry for name, entry in value.items() if name != "results"}
+    kept = cast("dict[str, object]", bounded(rest, most_entries))
+    for name, key, hint, hook in _REPLY_FIELDS:
+        if key in kept:
+            try:
+                read[name] = hook(kept[key], hint)
+            except json_values.WrongShapeError as error:
+                problems.append(f"$.{key}{error.where}: {error}")
+    if problems:
+        raise UndecodableError(tuple(problems))
+    return DefaultAssociations(**read)
+
+
+def _structure_results(reply: dict[str, Any], problems: list[str]) -> tuple[Association, ...]:
+    """Return the results of a reply, and add what is wrong with them to *problems*."""
+    if "results" not in reply:
+        problems.append(f"$.results: {json_values.MISSING}")
+    results = [] if reply.get("results") is None else reply["results"]
+    if not isinstance(results, list):
+        problems.append(f"$.results: {json_values.is_not(results, 'a list')}")
+        return ()
+    read: list[Association] = []
+    for number, result in enumerate(results):
+        try:
+            read.append(structure_result(result))
+        except json_values.WrongShapeError as error:
+            problems.append(f"$.results[{number}]{error.where}: {error}")
+            if len(problems) == _MOST_PROBLEMS:
+                break
+    return tuple(read)
 
 
 # What takes longer to load is no reply. The errors of 2,000 pairs have 60,000 marks in 1.2 MB;
@@ -118,12 +140,7 @@ def dump(value: object) -> bytes:
 
 
 def structure_errors(value: object) -> Steps[tuple[StandardError, ...]]:
-    """
-    Return the errors inside a 2xx response that *value* is; none for null.
-
-    Raises:
-        UndecodableError: it is not a list, or one of them is about more than any reply is.
-    """
+    """Return the errors inside a 2xx response that *value* is, or raise UndecodableError."""
     if value is None:
         return ()
     if not isinstance(value, list):
@@ -146,7 +163,7 @@ def _structure_in_steps(
     read: list[_ValueT] = []
     entries = 0
     for value in values[:most_entries]:
-        read.append(_FAST.structure(bounded(value, most_entries), cls))
+        read.append(_CONVERTER.structure(bounded(value, most_entries), cls))
         entries += 1 + count_entries(value, most_entries)
         if entries >= _ENTRIES_AT_ONCE:
             entries = 0
@@ -164,50 +181,27 @@ def finish(steps: Steps[_ValueT]) -> _ValueT:
             return result
 
 
-def _find_problems(value: object) -> tuple[str, ...]:
-    """Return what is wrong with a reply: the first problems at least."""
-    problems: list[str] = []
-    if isinstance(value, dict) and isinstance(results := value.get("results"), list):
-        # One by one: cattrs would make an exception of each, with all that it is about.
-        value = value | {"results": []}
-        problems += islice(_wrong_results(results), _MOST_PROBLEMS)
-    try:
-        _EXPLAINING.structure(value, DefaultAssociations)
-    except Exception as error:  # noqa: BLE001 -- see above
-        problems += islice(_problems(error, "$"), _MOST_PROBLEMS)
-        _clear(error)
-    return tuple(problems)
-
-
 def structure_result(value: object) -> Association:
-    """Return the result that *value* is, or raise WrongShapeError."""
-    result: Association = _structure_association(value, Association)
-    return result
+    if not isinstance(value, dict):
+        raise json_values.WrongShapeError(json_values.is_not(value, "an object"))
+    return Association(
+        json_values.record_id(value.get("from"), "from"),
+        json_values.record_id(value.get("to"), "to"),
+        _structure_spec(_with_short_texts(value.get("associationSpec")), AssociationSpec),
+    )
 
 
-def _wrong_results(results: list[object]) -> Iterator[str]:
-    for number, result in enumerate(results):
-        try:
-            structure_result(result)
-        except json_values.WrongShapeError as error:
-            yield f"$.results[{number}]{error.where}: {error}"
-
-
-def _clear(error: BaseException) -> None:
-    """Free what an exception of cattrs keeps alive: its frames hold the exception itself."""
-    error.__traceback__ = error.__context__ = None
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            _clear(inner)
+def _with_short_texts(value: object) -> object:
+    """Return what a result says of its link, which nothing has bounded; None if no object."""
+    if not isinstance(value, dict):
+        return None
+    return {name: short(one) if isinstance(one, str) else one for name, one in value.items()}
 
 
 def decode_error(body: bytes, most_entries: int | None = None) -> ErrorBody | None:
-    """
-    Return the error that *body* holds as far as it can be read; None if it is no JSON object.
-
-    Of a body that was cut the beginning is read: a text that the cut is in ends with "...", and so
-    does the context. *most_entries*: as for `bounded`; None: as its size allows.
-    """
+    """Return the error that *body* holds as far as it can be read; None if it is no JSON object."""
+    # Of a body that was cut the beginning is read: a text that the cut is in ends with "...", and
+    # so does the context. *most_entries* as for `bounded`; None: as its size allows.
     return finish(decode_error_in_steps(body, most_entries))
 
 
@@ -226,10 +220,10 @@ def decode_error_in_steps(body: bytes, most_entries: int | None = None) -> Steps
     most = most_entries or max(_LEAST_ENTRIES, len(body) // _BYTES_AN_ENTRY)
     details = value.get("errors")
     if most_entries is None and isinstance(details, list):
-        error = _FAST.structure(bounded(value | {"errors": []}, most), ErrorBody)
+        error = _CONVERTER.structure(bounded(value | {"errors": []}, most), ErrorBody)
         error.errors = yield from _structure_in_steps(details, most, ErrorDetail)
     else:
-        error = _FAST.structure(bounded(value, most), ErrorBody)
+        error = _CONVERTER.structure(bounded(value, most), ErrorBody)
     if is_cut:
         error.context = {**error.context, CUT: (CUT,)}
     return error
@@ -276,83 +270,33 @@ def _json_name(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def _problems(error: BaseException, path: str) -> Iterator[str]:
-    if isinstance(error, cattrs.ClassValidationError):
-        named, bare = error.group_exceptions()
-        for sub, note in named:
-            yield from _problems(sub, f"{path}.{_json_name(note.name)}")
-    elif isinstance(error, KeyError):
-        yield f"{path}: {json_values.MISSING}"
-        return
-    elif isinstance(error, json_values.WrongShapeError):
-        yield f"{path}{error.where}: {error}"
-        return
-    else:
-        yield f"{path}: {error}"
-        return
-    for sub in bare:
-        yield from _problems(sub, path)
-
-
-def _association(converter: cattrs.Converter) -> Callable[[object, object], Association]:
-    spec = converter.get_structure_hook(AssociationSpec)
-
-    def structure(value: object, _: object) -> Association:
-        if not isinstance(value, dict):
-            raise json_values.WrongShapeError(json_values.is_not(value, "an object"))
-        return Association(
-            json_values.record_id(value.get("from"), "from"),
-            json_values.record_id(value.get("to"), "to"),
-            spec(_with_short_texts(value.get("associationSpec")), AssociationSpec),
-        )
-
-    return structure
-
-
-def _with_short_texts(value: object) -> object:
-    """Return what a result says of its link, which nothing has bounded; None if no object."""
-    if not isinstance(value, dict):
-        return None
-    return {name: short(one) if isinstance(one, str) else one for name, one in value.items()}
+def _fields(converter: cattrs.Converter, cls: type) -> list[_Field]:
+    hints = get_type_hints(cls)
+    return [
+        (name, _json_name(name), hint, converter.get_structure_hook(hint))
+        for name, hint in hints.items()
+    ]
 
 
 def _lenient(converter: cattrs.Converter, cls: type[_T]) -> Callable[[object, object], _T]:
     """Return a hook that reads each field by itself and never fails."""
-    hints = get_type_hints(cls)
-    fields = [
-        (field.name, _json_name(field.name), hints[field.name], hints[field.name] == str | None)
-        for field in attrs.fields(cls)
-    ]
+    fields = _fields(converter, cls)
+    has_message = any(name == "message" for name, *_ in fields)
 
     def structure(value: object, _: object) -> _T:
         if not isinstance(value, dict):
             whole = {} if value is None else {"message": json_values.text_or_json(value)}
-            return cls(**whole) if "message" in hints else cls()
+            return cls(**whole) if has_message else cls()
         read: dict[str, Any] = {}
-        for name, key, hint, is_text in fields:
+        for name, key, hint, hook in fields:
             if (one := value.get(key)) is None:
                 continue
             try:
-                read[name] = converter.structure(one, hint)
+                read[name] = hook(one, hint)
             except Exception:  # noqa: BLE001 -- an unreadable ornament must not hide the rest
-                if is_text:
+                if hint == str | None:
                     read[name] = json_values.json_text(one)
         return cls(**read)
-
-    return structure
-
-
-def _reply(converter: cattrs.Converter) -> Callable[[object, Any], DefaultAssociations]:
-    renames = {
-        field.name: override(rename=_json_name(field.name))
-        for field in attrs.fields(DefaultAssociations)
-    }
-    inner = make_dict_structure_fn(DefaultAssociations, converter, **cast("Any", renames))
-
-    def structure(value: object, cls: type) -> DefaultAssociations:
-        if not isinstance(value, dict):
-            raise json_values.WrongShapeError(json_values.is_not(value, "an object"))
-        return inner(value, cls)
 
     return structure
 
@@ -364,21 +308,22 @@ def _is_tuple(type_: object) -> bool:
 def _tuple_factory(
     type_: type, converter: cattrs.BaseConverter
 ) -> Callable[[object, object], tuple[object, ...]]:
-    inner = homogenous_tuple_structure_factory(type_, converter)
+    entry, _ = get_args(type_)
+    hook = converter.get_structure_hook(entry)
 
-    def structure(value: object, cls: object) -> tuple[object, ...]:
+    def structure(value: object, _: object) -> tuple[object, ...]:
         if value is None:
             return ()
         # cattrs alone would take the text "abc" for three entries.
         if not isinstance(value, list):
             raise json_values.WrongShapeError(json_values.is_not(value, "a list"))
-        return cast("tuple[object, ...]", inner(value, cls))
+        return tuple(hook(one, entry) for one in value)
 
     return structure
 
 
-def _converter(*, detailed: bool) -> cattrs.Converter:
-    converter = cattrs.Converter(detailed_validation=detailed)
+def _make_converter() -> cattrs.Converter:
+    converter = cattrs.Converter(detailed_validation=False)
     converter.register_structure_hook(str, json_values.text)
     converter.register_structure_hook(int, json_values.integer)
     converter.register_structure_hook_func(lambda t: t == datetime | None, json_values.date)
@@ -389,12 +334,11 @@ def _converter(*, detailed: bool) -> cattrs.Converter:
     converter.register_structure_hook_factory(_is_tuple, _tuple_factory)
     for cls in (AssociationSpec, ErrorDetail, StandardError, ErrorBody):
         converter.register_structure_hook(cls, _lenient(converter, cls))
-    converter.register_structure_hook(Association, _association(converter))
-    converter.register_structure_hook(DefaultAssociations, _reply(converter))
     return converter
 
 
-_FAST = _converter(detailed=False)
-_EXPLAINING = _converter(detailed=True)
-_structure_reply = _FAST.get_structure_hook(DefaultAssociations)
-_structure_association = _FAST.get_structure_hook(Association)
+_CONVERTER = _make_converter()
+_structure_spec = _CONVERTER.get_structure_hook(AssociationSpec)
+_REPLY_FIELDS: Final = [
+    field for field in _fields(_CONVERTER, DefaultAssociations) if field[0] != "results"
+]

@@ -57,12 +57,8 @@ def correlation_id(headers: Mapping[str, str], redaction: Redaction = NO_SECRETS
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """
-    Return the seconds, up to a year, that the response asks to wait; None where it asks for none.
-
-    A ``Retry-After`` that is a date is measured from the response's own ``Date``, so that the local
-    clock may be wrong; without a ``Date`` from *now*, the local time, aware.
-    """
+    """Return the seconds, up to a year, that the response asks to wait; None: it asks for none."""
+    # A date is measured from the response's own, so that the local clock may be wrong.
     text = (headers.get("Retry-After") or "").strip()
     try:
         seconds = float(text)

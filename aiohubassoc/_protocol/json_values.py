@@ -97,11 +97,7 @@ def text_or_json(value: object) -> str:
 
 
 def context(value: object, _: object = None) -> dict[str, tuple[str, ...]]:
-    """
-    Return names to values of any shape; empty for what is no object.
-
-    A text such as ``{missingScopes=[scope1, scope2]}`` is an object too.
-    """
+    """Return names to values of any shape; empty for what is neither an object nor a Java map."""
     if isinstance(value, str):
         return {
             name: tuple(filter(None, map(str.strip, listed.split(","))))

@@ -13,7 +13,7 @@ import attrs
 
 from aiohubassoc._protocol import codec, json_values
 from aiohubassoc._protocol.bounds import MOST_ID, MOST_TEXT, short
-from aiohubassoc._protocol.reply_codec import load_in_steps
+from aiohubassoc._protocol.reply_codec import load_results, read_each
 from aiohubassoc.pair import canonical_id
 from aiohubassoc.replies import StandardError
 
@@ -60,22 +60,13 @@ def encode_records(records: Iterable[tuple[str, str | None]]) -> bytes:
 
 def decode_links(body: bytes) -> codec.Steps[LinksReply]:
     """Return the reply that *body* holds, or raise UndecodableError."""
-    value, read = yield from load_in_steps(body, _read_results)
+    value, read = yield from load_results(body, _read_results, _RECORDS_AT_ONCE)
     if not isinstance(value, dict):
         raise codec.UndecodableError((f"$: {json_values.is_not(value, 'an object')}",))
-    results = value.get("results")
-    if not isinstance(results, list):
+    if not isinstance(results := value.get("results"), list):
         raise codec.UndecodableError((f"$.results: {json_values.is_not(results, 'a list')}",))
-    for begin in range(0, len(results), _RECORDS_AT_ONCE):
-        read += _read_results(results[begin : begin + _RECORDS_AT_ONCE])
-        if isinstance(read[-1], json_values.WrongShapeError):
-            break  # raised below
-        yield
     records: dict[str, RecordLinks] = {}
-    for number, one in enumerate(read):
-        if isinstance(one, json_values.WrongShapeError):
-            raise codec.UndecodableError((f"$.results[{number}]{one.where}: {one}",))
-        from_id, links = one
+    for number, (from_id, links) in enumerate(read):
         # A record may be named twice: a later page without "after" does not end an earlier one.
         known = records.setdefault(from_id, links)
         known.linked |= links.linked
@@ -94,15 +85,7 @@ def decode_links(body: bytes) -> codec.Steps[LinksReply]:
 def _read_results(
     results: list[object],
 ) -> list[tuple[str, RecordLinks] | json_values.WrongShapeError]:
-    """Return the id and the links of each record, up to the first that cannot be read: why."""
-    read: list[tuple[str, RecordLinks] | json_values.WrongShapeError] = []
-    for result in results:
-        try:
-            read.append(_read_result(result))
-        except json_values.WrongShapeError as error:
-            read.append(error.with_traceback(None))
-            break
-    return read
+    return read_each(results, _read_result)
 
 
 def _read_result(result: object) -> tuple[str, RecordLinks]:
@@ -126,11 +109,8 @@ def _read_result(result: object) -> tuple[str, RecordLinks]:
 
 
 def _has_default(types: object) -> bool:
-    """
-    Return whether the default link is among these kinds of a link.
-
-    It is the one without a label: labelled links are kept beside it, each as a separate entry.
-    """
+    """Return whether the default link, the one without a label, is among these kinds of a link."""
+    # Labelled links are kept beside it, each as a separate entry.
     if not isinstance(types, list) or not types:
         return True  # the link exists, and its kind is not known
     return any(not isinstance(kind, dict) or not kind.get("label") for kind in types)

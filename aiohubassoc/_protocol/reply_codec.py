@@ -67,37 +67,39 @@ def decode_reply(body: bytes) -> Steps[DefaultAssociations]:
     if len(body) <= _LONG_BYTES:
         value = load(body)
         return usual_reply(value) or structure_reply(value, MOST_OF_AN_ERROR)
-    rest, read = yield from load_in_steps(body, _read_results)
+    rest, results = yield from load_results(body, _read_results, _RESULTS_AT_ONCE)
     errors: object = None
-    if isinstance(rest, dict):
-        if isinstance(results := rest.get("results"), list):
-            for begin in range(0, len(results), _RESULTS_AT_ONCE):
-                read += _read_results(results[begin : begin + _RESULTS_AT_ONCE])
-                if isinstance(read[-1], WrongShapeError):
-                    break
-                yield
-            rest["results"] = []
-        if isinstance(rest.get("errors"), list):
-            errors = rest.pop("errors")
-    if WrongShapeError in {*map(type, read)}:
-        wrong = ((at, one) for at, one in enumerate(read) if isinstance(one, WrongShapeError))
-        number, error = next(wrong)
-        raise UndecodableError((f"$.results[{number}]{error.where}: {error}",))
+    if isinstance(rest, dict) and isinstance(rest.get("errors"), list):
+        errors = rest.pop("errors")
     reply = usual_reply(rest) or structure_reply(rest, MOST_OF_AN_ERROR)
-    reply.results = cast("tuple[Association, ...]", tuple(read))
+    reply.results = tuple(results)
     reply.errors = yield from structure_errors(errors)
     return reply
+
+
+def load_results(
+    body: bytes, read: Callable[[list[object]], list[_ValueT | WrongShapeError]], at_once: int
+) -> Steps[tuple[object, list[_ValueT]]]:
+    """Return the value of *body* without its results, and what *read* makes of those."""
+    value, taken = yield from load_in_steps(body, read)
+    if isinstance(value, dict) and isinstance(results := value.get("results"), list):
+        for begin in range(0, len(results), at_once):
+            taken += read(results[begin : begin + at_once])
+            if isinstance(taken[-1], WrongShapeError):
+                break
+            yield
+        value["results"] = []
+    if WrongShapeError in {*map(type, taken)}:
+        wrong = ((at, one) for at, one in enumerate(taken) if isinstance(one, WrongShapeError))
+        number, error = next(wrong)
+        raise UndecodableError((f"$.results[{number}]{error.where}: {error}",))
+    return value, cast("list[_ValueT]", taken)
 
 
 def load_in_steps(
     body: bytes, read: Callable[[list[object]], list[_ValueT]]
 ) -> Steps[tuple[object, list[_ValueT]]]:
-    """
-    Return the value of *body* without its first results, and what *read* makes of those, in parts.
-
-    Raises:
-        UndecodableError: it is not JSON, or more than any reply has.
-    """
+    """Return the value of *body* without its first results, and what *read* makes of those."""
     if len(body) <= WHOLE_BYTES:
         return load(body), []
     begin = _BEGIN_OF_RESULTS.match(body, body.find(b'"results"'))
@@ -135,18 +137,22 @@ def load_in_steps(
 
 
 def _read_results(results: list[object]) -> list[Association | WrongShapeError]:
+    usual = usual_results(results)
+    return read_each(results, structure_result) if usual is None else [*usual]
+
+
+def read_each(
+    results: list[object], read: Callable[[object], _ValueT]
+) -> list[_ValueT | WrongShapeError]:
     """Return what the results are, up to the first that cannot be read: why."""
-    read: list[Association | WrongShapeError] = []
-    if (usual := usual_results(results)) is not None:
-        read += usual
-        return read
+    taken: list[_ValueT | WrongShapeError] = []
     for result in results:
         try:
-            read.append(structure_result(result))
+            taken.append(read(result))
         except WrongShapeError as error:
-            read.append(error.with_traceback(None))
+            taken.append(error.with_traceback(None))
             break
-    return read
+    return taken
 
 
 def usual_reply(value: Any) -> DefaultAssociations | None:  # noqa: ANN401 -- what JSON holds

@@ -68,11 +68,7 @@ class AccountRequest:
 
 
 def create_default(version: str, pair: Pair) -> Endpoint:
-    """
-    Return the call that links *pair* by its default association. It has no body.
-
-    Each id and type is one segment of the path, with any characters.
-    """
+    """Return the call that links *pair*. Each id and type is one segment of its path."""
     from_type, from_id, to_type, to_id = pair.from_type, pair.from_id, pair.to_type, pair.to_id
     together = from_type + from_id + to_type + to_id
     if not (together.isalnum() and together.isascii()):  # nearly every one is; quote() is slow
@@ -96,17 +92,14 @@ def read_links(version: str, types: tuple[str, str], body: bytes) -> Endpoint:
 
 
 def account_details(version: str) -> Endpoint:
-    """Return the call that reads the id and the time zone of the account."""
     return Endpoint("GET", f"/account-info/{_dated(version)}/details")
 
 
 def daily_usage(version: str) -> Endpoint:
-    """Return the call that reads what is used of the day's calls."""
     return Endpoint("GET", f"/account-info/{_dated(version)}/api-usage/daily/private-apps")
 
 
 def token_info(body: bytes) -> Endpoint:
-    """Return the call that reads the scopes of the token in *body*."""
     return Endpoint("POST", "/oauth/v2/private-apps/get/access-token-info", body)
 
 

@@ -54,11 +54,7 @@ def clamp(policy: RetryPolicy, retry_after: float | None) -> float | None:
 
 
 def backoff(policy: RetryPolicy, attempt: int, jitter: float) -> float:
-    """
-    Return the seconds to wait after attempt number *attempt*: "full jitter".
-
-    ``jitter * min(wait_max, wait_initial * 2 ** (attempt - 1))``
-    """
+    """Return the seconds to wait after an attempt: "full jitter"."""
     doublings = min(attempt - 1, 60)  # beyond that wait_max rules, and 2.0 ** 1100 overflows
     return jitter * min(policy.wait_max, policy.wait_initial * 2.0**doublings)
 
@@ -66,7 +62,6 @@ def backoff(policy: RetryPolicy, attempt: int, jitter: float) -> float:
 def decide_transient(
     policy: RetryPolicy, verdict: Transient, *, attempt: int, elapsed: float, jitter: float
 ) -> Decision:
-    """Decide after attempt number *attempt* failed."""
     if policy.attempts is not None and attempt >= policy.attempts:
         return GiveUp(Why.ATTEMPTS)
     wait = verdict.wait_min + backoff(policy, attempt, jitter)
@@ -90,12 +85,8 @@ def decide_throttled(policy: RetryPolicy, *, pause: float, elapsed: float) -> De
 def decide_unconnected(
     policy: RetryPolicy, *, failures: int, elapsed: float, jitter: float
 ) -> Decision:
-    """
-    Decide in a run after an attempt made no connection: it does not count as an attempt.
-
-    The last attempt is made when the budget ends, so that an outage that ends before is survived.
-    *failures* counts such attempts in a row from 1, *elapsed* since the first of them began.
-    """
+    """Decide in a run after *failures* attempts in a row made no connection: they do not count."""
+    # The last attempt is made when the budget ends, so that an outage that ends before is survived.
     left = inf if policy.budget is None else policy.budget - elapsed
     if left <= 0:
         return GiveUp(Why.BUDGET)

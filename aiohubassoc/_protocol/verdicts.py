@@ -133,11 +133,9 @@ class Refused:
 
 @attrs.define
 class Intercepted:
-    """
-    A gateway, a proxy or a firewall responded to a call for one pair, not HubSpot.
+    """A gateway, a proxy or a firewall responded to a call for one pair, not HubSpot."""
 
-    If HubSpot itself responded a moment ago it is about the pair, otherwise about the run.
-    """
+    # If HubSpot itself responded a moment ago it is about the pair, otherwise about the run.
 
     error: AioHubAssocError
 

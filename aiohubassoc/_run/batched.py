@@ -52,12 +52,9 @@ _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a c
 
 
 class Batched(LinkStrategy):
-    """
-    Links pairs by batch calls.
+    """Links pairs by batch calls of *size* pairs, or fewer after *linger* seconds."""
 
-    A batch of *size* pairs is sent, or a smaller one after *linger* seconds. Of one that HubSpot
-    refused, *concurrency* pairs may be sent singly at once. *skip* leaves out linked pairs.
-    """
+    # Of a batch that HubSpot refused, *concurrency* pairs may be sent singly at once.
 
     def __init__(
         self,
@@ -219,14 +216,7 @@ async def send_one_batch(
     pairs: Iterable[Pair | tuple[RecordId, RecordId]],
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
-    """
-    Send pairs in one call and return their outcomes, in their order.
-
-    *on_outcome* gets each outcome, also if the call raises.
-
-    Raises:
-        AioHubAssocError: as `AssociationClient.create_default_batch` says.
-    """
+    """Send pairs in one call; return their outcomes, which *on_outcome* gets also if it raises."""
     batch = _make_batch(types, pairs)
     call = Call(BatchRequest(types, batch.pairs))
     verdict = await send(call)

@@ -62,13 +62,7 @@ def is_frame(given: object) -> bool:
 def frame_rows(
     frame: object, from_type: str | None, to_type: str | None
 ) -> Generator[Pair | RejectedRow, None, None]:
-    """
-    Return the rows of a frame in their order: see `source.Pairs`. It is opened for the first row.
-
-    Raises:
-        OptionsError: pyarrow is missing. At the first row: a column is missing or there twice, or
-            Arrow cannot represent the frame.
-    """
+    """Return the rows of a frame in their order, or raise OptionsError: it cannot be read."""
     types = {"from_type": from_type, "to_type": to_type}
     if _is_pandas("DataFrame", frame):
         return _rows(partial(_open_pandas, frame), types)

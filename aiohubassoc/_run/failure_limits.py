@@ -37,15 +37,9 @@ _RefusalKey: TypeAlias = tuple[int | None, str | None, str]
 
 
 class RefusalStreak:
-    """
-    Pairs in a row that HubSpot refused for the same reason, with no link between them.
+    """Pairs in a row that HubSpot refused for the same reason, with no link between them."""
 
-    Pairs that needed no call, or failed for another reason, do not change it.
-
-    Args:
-        limit: After how many the run stops; ten times as many where each refusal names a record of
-            the refused pair. 1 or more; None: never.
-    """
+    # Pairs that needed no call, or failed for another reason, do not change it.
 
     def __init__(self, limit: int | None) -> None:
         self.limit = limit
@@ -54,11 +48,7 @@ class RefusalStreak:
         self.length = 0  # 0 once HubSpot linked a pair, wholly or in part
 
     def refused(self, pair: Pair, error: AioHubAssocError) -> RefusedAlikeError | None:
-        """
-        Note that HubSpot refused a pair. Return why the run stops; None: it continues.
-
-        *error* is about the pair (`About.PAIR`). Errors that are not HubSpot's are not counted.
-        """
+        """Note that HubSpot refused a pair, and return why the run stops; None: it continues."""
         if self.limit is None or not isinstance(error, ApiError | PartialFailureError):
             return None
         ids = {pair.from_id, pair.to_id, canonical_id(pair.from_id), canonical_id(pair.to_id)}
@@ -147,11 +137,7 @@ class FailureLimits:
         return all(most is None or count + refusals < most for most, count in limits)
 
     def check(self, outcome: Outcome, *, is_refusal: bool) -> AioHubAssocError | None:
-        """
-        Count an outcome, and return why the run stops; None: it continues.
-
-        *is_refusal*: HubSpot refused that pair, and its response linked no other pair.
-        """
+        """Count an outcome, and return why the run stops; *is_refusal* as for `Run.put`."""
         status = outcome.status
         if status is _LINKED or status is Status.PARTIAL:
             self.note_link(outcome.index)

@@ -22,12 +22,8 @@ class Recorder(Protocol):
         """Open it for a run, or raise JournalError."""
 
     def begin(self, index: int, pair: Pair) -> Outcome | None:
-        """
-        Return the outcome of a pair that needs no call; None: it has to be sent.
-
-        A returned outcome that is not ``skipped`` is written before it is reported, like any other.
-        Raises JournalError if the folder can no longer be read.
-        """
+        """Return the outcome of a pair that needs no call, or raise JournalError; None: send it."""
+        # One that is not ``skipped`` is written before it is reported, like any other.
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
         """Write all outcomes, or raise JournalError and write none."""
@@ -45,11 +41,7 @@ GROUP: Final = 400
 
 
 async def wait_until_none(begin: Callable[[], Collection[asyncio.Future[Any]]]) -> None:
-    """
-    Wait for tasks until there are none left, however often the waiting task is cancelled.
-
-    *begin* returns the tasks to wait for next. A cancellation is raised at the end.
-    """
+    """Wait for the tasks that *begin* returns until there are none; then raise a cancellation."""
     cancelled: asyncio.CancelledError | None = None
     while tasks := begin():
         try:
@@ -61,12 +53,7 @@ async def wait_until_none(begin: Callable[[], Collection[asyncio.Future[Any]]]) 
 
 
 class GroupCommit:
-    """
-    Passes outcomes to *on_written* once they are written, in their order.
-
-    Outcomes that could not be written go to *on_lost*, with the reason. After that no more are
-    written.
-    """
+    """Passes outcomes to *on_written* once they are written; after a failure to *on_lost*."""
 
     def __init__(
         self,
@@ -88,7 +75,6 @@ class GroupCommit:
 
     @property
     def is_empty(self) -> bool:
-        """Whether every outcome was passed on."""
         return not (self._pending or self._group)
 
     def add(self, outcome: Outcome) -> None:
@@ -116,11 +102,7 @@ class GroupCommit:
             self._writing.add_done_callback(self._end_write)
 
     async def close(self, report: Report, *, is_failed: bool) -> None:
-        """
-        Wait until all outcomes are passed on, and close the recorder, even if cancelled meanwhile.
-
-        *is_failed*: the run failed with an error of the caller's own code.
-        """
+        """Pass on all outcomes and close the recorder, even if cancelled meanwhile."""
 
         def write_next() -> Collection[asyncio.Future[Any]]:
             self.flush()

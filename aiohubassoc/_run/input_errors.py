@@ -16,7 +16,6 @@ _ENDS: Final = 4
 
 
 def not_iterable(given: object) -> OptionsError:
-    """Return the error for an input that is not an iterable of pairs."""
     kind = given.__name__ if isinstance(given, type) else type(given).__name__
     message = f"pairs must be an iterable of Pair, not {kind}"
     if advice := _advise_input(given):

@@ -79,7 +79,6 @@ class Put(LinkStrategy):
         self._entries: deque[Entry] = deque()  # read, and not yet sent
 
     def start(self, run: Run[Outcome]) -> None:
-        """Begin to read."""
         run.on_doubt = self._on_doubt
         super().start(run)
 

@@ -40,14 +40,10 @@ _T = TypeVar("_T")
 
 
 class Run(Generic[ResultT]):
-    """
-    Reads pairs, lets a strategy work on them, and returns one result for each.
+    """Reads pairs, lets a strategy work on them, and returns one result for each."""
 
-    A pair is in `open` from the moment it is read to the moment it has a result. At the end the run
-    reports what is still in `open`, no matter what was cancelled or failed.
-
-    The arguments are those of `AssociationClient.link_each`; *started* is reported when it begins.
-    """
+    # A pair is in `open` from the moment it is read to the moment it has a result. At the end the
+    # run reports what is still in `open`, no matter what was cancelled or failed.
 
     def __init__(
         self,
@@ -220,11 +216,8 @@ class Run(Generic[ResultT]):
                     self.histories[one] = history
 
     def put(self, result: ResultT, *, is_refusal: bool = False) -> None:
-        """
-        Take the result of a pair. A second result of the same pair is ignored.
-
-        *is_refusal*: HubSpot refused that pair, and its response linked no other pair.
-        """
+        """Take the result of a pair, unless it has one already."""
+        # *is_refusal*: HubSpot refused that pair, and its response linked no other pair.
         index = result.index
         if self.open.pop(index, None) is None:
             return
@@ -249,7 +242,6 @@ class Run(Generic[ResultT]):
         self._emit_all(taken)
 
     async def give_way(self) -> None:
-        """Let other tasks run."""
         await self._clock.sleep(0)
 
     async def put_each(self, results: Iterable[ResultT], *, is_refusal: bool = False) -> None:
@@ -312,7 +304,6 @@ class Run(Generic[ResultT]):
     # --- what calls report (a `CallObserver`) ----------------------------------------------------
 
     def on_progress(self) -> None:
-        """Note that a pair has completed."""
         self._stalled_since = None
 
     def on_retry(self, error: AioHubAssocError) -> None:

@@ -66,24 +66,10 @@ def count_items(pairs: object) -> int | None:
 
 
 class Source:
-    """
-    Reads pairs in their order, for any number of readers.
+    """Reads pairs in their order, for any number of readers."""
 
-    An iterator that raised an exception, or was cancelled while it was asked for an item, is not
-    read any further, and `is_complete` stays False.
-
-    Args:
-        pairs: Any sync or async iterable, or a data frame. A sync one is read on the event loop, so
-            it should not wait; lists, generators and files do not. Nothing is read yet.
-        from_type: The object type of all ``from_id``; None if the items are pairs. With a data
-            frame: of the rows that have none themselves; None if all have one.
-        to_type: The object type of all ``to_id``; None as for *from_type*.
-
-    Raises:
-        OptionsError: not an iterable, one type given without the other, or a data frame without
-            the library to read it.
-        PairError: a type that cannot be sent.
-    """
+    # An iterator that raised an exception, or was cancelled while it was asked for an item, is not
+    # read any further, and `is_complete` stays False.
 
     def __init__(self, pairs: Pairs, from_type: str | None, to_type: str | None) -> None:
         given: object = pairs  # its annotated type promises too much
@@ -125,11 +111,7 @@ class Source:
         return self._sync is None and self._async is None and self._error is None
 
     async def read(self, most: int) -> list[tuple[int, object]]:
-        """
-        Return the next items with their indexes in the input; an empty list: there are no more.
-
-        A sync input gives up to *most* items, an async one gives one.
-        """
+        """Return the next items with their indexes, one of an async input; none: it is over."""
         if self._async is None:
             return self.read_now(most)
         async with self._turn:
@@ -207,15 +189,7 @@ class Source:
 def read_pair(
     index: int, item: object, types: tuple[str, str] | None
 ) -> Pair | tuple[Pair, PairError]:
-    """
-    Return *item* as a pair, or a pair of its values and why they cannot be sent.
-
-    It may be two ids if *types* has their object types. *index* is for messages.
-
-    Raises:
-        OptionsError: it is not a pair, and no types were given.
-        PairError: it is neither a pair nor two ids.
-    """
+    """Return *item*, a pair or two ids, as a pair; or a pair of its values, and the error."""
     if isinstance(item, Pair):
         return (item, item.to_error()) if isinstance(item, RejectedPair) else item
     if types is None:

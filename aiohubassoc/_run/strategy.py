@@ -80,12 +80,9 @@ class LinkStrategy:
 
 
 class BatchReader(Generic[GroupT]):
-    """
-    Makes the batches of a run.
+    """Makes the batches of a run; with a slow input, one is sent after *linger* seconds."""
 
-    With a slow input, a batch that is not full is sent after *linger* seconds. It waits longer
-    while no pairs are read because the caller takes no results.
-    """
+    # It waits longer while no pairs are read because the caller takes no results.
 
     def __init__(
         self, make: Callable[[tuple[str, str], float], GroupT], *, linger: float, clock: Clock
@@ -102,11 +99,8 @@ class BatchReader(Generic[GroupT]):
         send: Callable[[GroupT], None],
         is_more_coming: Callable[[], bool] = bool,
     ) -> None:
-        """
-        Read pairs until the end or until the run stops, and *send* each batch that is full or due.
-
-        While *is_more_coming* returns True, more pairs are sure to come, so a due batch waits.
-        """
+        """Read pairs until the end or a stop, and *send* each batch that is full or due."""
+        # While *is_more_coming* returns True, more pairs are sure to come, so a due batch waits.
         self._run, self._is_more_coming = run, is_more_coming
         self._send: Callable[[GroupT], None] = send
         try:
@@ -140,11 +134,7 @@ class BatchReader(Generic[GroupT]):
 
 
 class PairLookups:
-    """
-    Finds out which pairs of a run are linked. A subclass decides what follows.
-
-    A batch of pairs is looked up after *linger* seconds even if it is not full.
-    """
+    """Finds out which pairs of a run are linked. A subclass decides what follows."""
 
     read_ahead = MOST_PAIRS * _BATCHES_AT_ONCE
     is_needed = False  # whether the run stops if no call that reads links reaches HubSpot
@@ -189,11 +179,9 @@ class PairLookups:
 
 
 class SkipLinked(PairLookups):
-    """
-    Reads the pairs of a run that are not linked yet, and reports the others as skipped.
+    """Reads the pairs of a run that are not linked yet, and reports the others as skipped."""
 
-    If HubSpot does not say whether a pair is linked, the pair is read too: to send it is safe.
-    """
+    # If HubSpot does not say whether a pair is linked, the pair is read too: to send it is safe.
 
     def __init__(self, send: Send[LookupRequest], *, linger: float, clock: Clock) -> None:
         super().__init__(send, linger=linger, clock=clock)

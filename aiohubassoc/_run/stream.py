@@ -13,7 +13,6 @@ from aiohubassoc.models import Outcome, Report, RunReport, Verification, Verific
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
     from aiohubassoc._run.run import Run
 
@@ -43,11 +42,7 @@ ReportT = TypeVar("ReportT", bound=RunReport)
 
 
 class OutputBuffer(Generic[ResultT]):
-    """
-    Counts results, reports them to the observer, and keeps them until they are taken.
-
-    With *ordered* it is a reorder buffer: they are offered in the order of their indexes.
-    """
+    """Counts results, reports them, and keeps them until taken; with *ordered*: in their order."""
 
     def __init__(
         self,
@@ -79,7 +74,6 @@ class OutputBuffer(Generic[ResultT]):
         await self._room.wait()
 
     def wake_readers(self) -> None:
-        """Wake the tasks that wait for room."""
         self._room_at = _NO_READER
         self._room.set()
 
@@ -98,7 +92,6 @@ class OutputBuffer(Generic[ResultT]):
             self._on_result(result)
 
     def emit_all(self, results: Sequence[ResultT]) -> None:
-        """Count results, and offer them to the caller."""
         if self._early is not None or self._on_result is not None:
             for result in results:
                 self.emit(result)
@@ -108,7 +101,6 @@ class OutputBuffer(Generic[ResultT]):
         self.wake_takers()
 
     def wake_takers(self) -> None:
-        """Wake the tasks that wait for a result."""
         self._news.set()
 
     async def wait_for_result(self) -> None:
@@ -117,7 +109,6 @@ class OutputBuffer(Generic[ResultT]):
         await self._news.wait()
 
     def take(self) -> ResultT:
-        """Return the next result that is ready."""
         self.in_hand -= 1
         if self.in_hand <= self._room_at:
             self.wake_readers()
@@ -130,11 +121,7 @@ class OutputBuffer(Generic[ResultT]):
 
 
 class _ResultStream(Generic[ResultT, ReportT]):
-    """
-    The results of a run: a context manager that is an async iterator.
-
-    *loop* is the one that the client was opened in, *verb* the method that made it, for messages.
-    """
+    """The results of a run; *verb*: the method that made it, for messages."""
 
     __slots__ = ("__weakref__", "_is_entered", "_loop", "_report", "_run", "_verb")
 
@@ -220,12 +207,7 @@ class _ResultStream(Generic[ResultT, ReportT]):
             raise ClientClosedError(OTHER_LOOP)
         return await self._run.next()
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
         await self._run.close()
         if exc_type is None:
             self._run.raise_failure()

@@ -102,12 +102,7 @@ async def defer_jobs(db: psycopg.AsyncConnection, runs: Sequence[int]) -> None:
 
 
 async def create_tables(db: psycopg.AsyncConnection) -> bool:
-    """
-    Make the tables of procrastinate and of the fleet, or upgrade those of an earlier version.
-
-    Return False if all were there. Raise FleetError if they are those of a newer version, or if the
-    database cannot hold every text.
-    """
+    """Make or upgrade all tables; return whether there was anything to do, or raise FleetError."""
     async with db.transaction():
         await db.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
         (encoding,) = await fetch_one(db, "show server_encoding")
@@ -211,11 +206,7 @@ async def _copy_pairs(
     about: SubmittedInput,
     columns: dict[str, None],
 ) -> tuple[int, int]:
-    """
-    Return how many pairs were stored, and how many of them repeat an earlier one.
-
-    *columns* gets those of the rows, too.
-    """
+    """Return how many pairs were stored, and how many of them repeat an earlier one."""
     total = skipped = 0
     statement = f"copy aiohubassoc_pairs ({_PAIR_COLUMNS}) from stdin"
     async with db.cursor() as cursor, cursor.copy(statement) as copy:

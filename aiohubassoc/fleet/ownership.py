@@ -49,12 +49,10 @@ select owner, cancel_requested from aiohubassoc_runs where id = any(%s) and owne
 
 @attrs.define(eq=False)
 class Ownership:
-    """
-    A worker's right to work on a run.
+    """A worker's right to work on a run."""
 
-    It ends when another worker takes the run over, and is not used for `valid_for` seconds after
-    the database last confirmed it: another worker may have it by then.
-    """
+    # It ends when another worker takes the run over, and is not used for `valid_for` seconds after
+    # the database last confirmed it: another worker may have it by then.
 
     run: int  # the run's number
     valid_for: float  # seconds for which a confirmation holds
@@ -192,11 +190,9 @@ where id = any(%s) returning id, state
 
 @attrs.define(eq=False)
 class Reaper:
-    """
-    Finds runs that are due, or that a worker left behind, and defers a new job for each.
+    """Finds runs that are due, or that a worker left behind, and defers a new job for each."""
 
-    A new job, not the old one again: a worker that comes back ends the job it knows.
-    """
+    # A new job, not the old one again: a worker that comes back ends the job it knows.
 
     _pool: AsyncConnectionPool
     _dead_after: float

@@ -86,12 +86,9 @@ class OutcomeWriter:
     async def write(
         self, ownership: Ownership, outcomes: Sequence[Outcome], statistics: str | None = None
     ) -> None:
-        """
-        Return when *outcomes* are written; raise JournalStorageError if none of them is.
-
-        Those of a pair that has one already are not written. *statistics*, how the run went so far,
-        is kept instead of what was; None: not due.
-        """
+        """Return when *outcomes* are written; raise JournalStorageError if none of them is."""
+        # Those of a pair that has one already are not written. *statistics*, how the run went so
+        # far, is kept instead of what was; None: not due.
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_PendingWrite(ownership, outcomes, statistics, written))
         self._count += len(outcomes)

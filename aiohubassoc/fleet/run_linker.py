@@ -80,13 +80,7 @@ class RunLinker:
             stream.stop(RunStoppedError("the worker stopped"), drain_timeout=self._drain_timeout)
 
     async def link(self, ownership: Ownership, row: Mapping[str, Any]) -> RunEnding:
-        """
-        Link the open pairs of a run that was claimed, and return how it ended.
-
-        Raises:
-            OptionsError: the worker does not know its portal, or cannot use its token or options.
-            FleetError: the database was away for too long.
-        """
+        """Link the open pairs of a run that was claimed, and return how it ended."""
         portal = self._portals.get(row["portal"])
         if portal is None:
             raise OptionsError(f"the worker has no portal {row['portal']!r} in its file")
@@ -188,12 +182,9 @@ async def _read_page(values: tuple[int, int, int], db: psycopg.AsyncConnection) 
 
 
 def _fence(token: str | TokenProvider, ownership: Ownership) -> TokenProvider:
-    """
-    Return a provider that gives *token* only while the run is certainly this worker's.
-
-    A client asks it before each request: so nothing is sent without a confirmed ownership, even by
-    a process that was stopped for an hour and continues.
-    """
+    """Return a provider that gives *token* only while the run is certainly this worker's."""
+    # A client asks it before each request: so nothing is sent without a confirmed ownership, even
+    # by a process that was stopped for an hour and continues.
 
     async def provide(refused: str | None) -> str:
         if not ownership.holds:
@@ -207,12 +198,8 @@ def _fence(token: str | TokenProvider, ownership: Ownership) -> TokenProvider:
 async def make_ending(
     client: AssociationClient, report: Report, *, is_cancelled: bool, retries: int
 ) -> RunEnding:
-    """
-    Return how a run ended whose last part has this *report*.
-
-    *retries*: how often it was begun again in a row without a completed pair before. The *client*
-    of its portal is asked when the account's day ends.
-    """
+    """Return how a run ended whose last part has this *report*."""
+    # *retries*: how often it was begun again in a row without a completed pair before.
     stopped = report.stopped
     if is_cancelled:
         return RunEnding(RunState.CANCELLED, "it was cancelled")

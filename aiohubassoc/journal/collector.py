@@ -35,12 +35,10 @@ _BATCH: Final = "batch"
 
 
 class StatisticsObserver(Observer):
-    """
-    Collects from the events of a run what a report shows: in bounded memory, for one run at a time.
+    """Collects from events what a report shows: in bounded memory, for one run at a time."""
 
-    What other runs of the client report is not counted. Outcomes carry no run: those of this one
-    are what its folder is given to write.
-    """
+    # What other runs of the client report is not counted. Outcomes carry no run: those of this one
+    # are what its folder is given to write.
 
     def __init__(self) -> None:
         # Returns the quota that is kept now; None: that of the run's start is shown.
@@ -57,11 +55,7 @@ class StatisticsObserver(Observer):
         self.duplicates = 0  # how many pairs of the run repeat an earlier one
 
     def begin(self, kept: str | None, clock: Clock, run: str | None) -> None:
-        """
-        Add the run that begins now to what the folder *kept* of earlier runs; None: nothing.
-
-        *run*: what its events name it by; None: it has none.
-        """
+        """Add the run that begins now to what the folder *kept* of earlier runs; None: nothing."""
         self._run, self.is_used = run, False
         found = None if kept is None else Statistics.from_json(kept)
         self._statistics = found or Statistics()
@@ -95,8 +89,6 @@ class StatisticsObserver(Observer):
         for name, count in (("linked", by_status[Status.LINKED]), ("not_linked", not_linked)):
             if count:
                 timeline.add(name, now, count)
-
-    # --- events --------------------------------------------------------------------------------
 
     def run_started(self, event: RunStartedEvent) -> None:
         if not self._is_ours(event.run):

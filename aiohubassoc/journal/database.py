@@ -99,14 +99,7 @@ class Types(dict[tuple[str, str], int]):
 
 
 class Database:
-    """
-    The database of a run folder, open for writing: nobody else writes it until it is closed.
-
-    Raises:
-        JournalInUseError: Another process, or another run of this one, is writing it.
-        JournalVersionError: Its database is not ours, or newer.
-        sqlite3.Error: It cannot be opened or written; so for every method.
-    """
+    """The database of a run folder, open for writing: nobody else writes it until it is closed."""
 
     def __init__(self, folder: Path) -> None:
         self.types: Final = Types()
@@ -152,12 +145,9 @@ class Database:
         is_of_folder: bool,
         is_of_other_input: bool,
     ) -> int:
-        """
-        Keep *header*, which is about the job, and return the number of a new session.
-
-        *is_of_folder*: it takes its pairs from the folder itself. *is_of_other_input*: its input is
-        not that of the last one, of which rows and items without a pair count no more.
-        """
+        """Keep *header*, which is about the job, and return the number of a new session."""
+        # *is_of_other_input*: of the input of the last one, rows and items without a pair count no
+        # more.
         with _transaction(self._db):
             self._db.executemany(
                 "insert into header values (?, ?)"
@@ -199,13 +189,9 @@ class Database:
         stopped: str | None,
         refused_alike: str | None,
     ) -> None:
-        """
-        Note how a session ended.
-
-        *complete*: its input was read to the end, and every outcome written. *stopped*: why it
-        ended early. *refused_alike*: the category of the pairs that it stopped for, as HubSpot
-        refused them alike: a later session sends them again. Both are None if that is not so.
-        """
+        """Note how a session ended; *stopped*: why it ended early, None if it did not."""
+        # *refused_alike*: the category of the pairs that it stopped for, as HubSpot refused them
+        # alike: a later session sends them again. None: it did not.
         alike = self.header().get(REFUSED_ALIKE, {})
         with _transaction(self._db):
             if refused_alike is not None:

@@ -80,12 +80,9 @@ class Journal:
         places: Places,
         force: bool,
     ) -> Journal:
-        """
-        Return a journal that knows its input.
-
-        *job*: what must be the same in every run, unless *force*: names for people to plain values.
-        *about*: what is kept besides, as of the last run. *places*: where pairs stand.
-        """
+        """Return a journal that knows its input."""
+        # *job*: what must be the same in every run, unless *force*: names for people to plain
+        # values. *about*: what is kept besides, as of the last run. *places*: where pairs stand.
         journal = cls(folder, force=force)
         journal._job, journal.about, journal._places = job, about, places
         return journal
@@ -156,13 +153,6 @@ class Journal:
 
 
 def add_verification(folder: Path, at: datetime, value: Mapping[str, Any]) -> None:
-    """
-    Keep what reading the links of *folder* back found at an aware date, for a report.
-
-    *value*: counts and examples, as JSON takes them.
-
-    Raises:
-        JournalError: A run is using the folder, or it cannot be written.
-    """
+    """Keep what reading the links of *folder* back found, or raise JournalError."""
     with storage_errors(folder), contextlib.closing(Database(folder)) as database:
         database.add_verification(int(at.timestamp() * 1000), json.dumps(value))

@@ -55,11 +55,9 @@ _MASKS: Final = tuple(1 << (n & 7) | 1 << (n >> 3 & 7) for n in range(64))
 
 
 class BloomFilter:
-    """
-    Remembers keys in little memory: "not met" is certain, "met" may be a mistake.
+    """Remembers keys in little memory: "not met" is certain, "met" may be a mistake."""
 
-    To ask the database for each pair would cost more than to write its outcome.
-    """
+    # To ask the database for each pair would cost more than to write its outcome.
 
     def __init__(self) -> None:
         self._bits = bytearray(_PLACES + 1)
@@ -77,11 +75,7 @@ class BloomFilter:
 
 
 class KnownPairs:
-    """
-    Says of every pair of a run, the folder's *session*, whether it needs a call.
-
-    *retry_failed*: those that failed are sent again.
-    """
+    """Says of every pair of a run, the folder's *session*, whether it needs a call."""
 
     def __init__(self, folder: Path, session: int, places: Places, *, retry_failed: bool) -> None:
         # Of pairs on their way that have a row, by their index: the row, and whether an attempt of
@@ -126,7 +120,6 @@ class KnownPairs:
         return None
 
     def written(self, outcomes: Iterable[Outcome]) -> None:
-        """Note that *outcomes* are in the database."""
         gone = map(self._on_their_way.pop, map(_INDEX, outcomes), repeat(None))
         deque(gone, maxlen=0)  # at the speed of C
 
@@ -189,11 +182,7 @@ class FanOut:
 
 
 class SeenPairs:
-    """
-    The pairs of a run by their types and ids as written; a context manager.
-
-    They are kept in a temporary file, which is gone when the block is left.
-    """
+    """The pairs of a run by types and ids, in a temporary file; a context manager."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="aiohubassoc-")

@@ -110,7 +110,6 @@ class Reader:
             }
 
     def counts(self) -> dict[Status, int]:
-        """Return how many pairs there are of each status."""
         counts = dict.fromkeys(NUMBERS, 0)
         with read_errors(self.folder):
             for number, count in self._db.execute(
@@ -129,7 +128,6 @@ class Reader:
             return [(STATUSES[number], *rest) for number, *rest in found]
 
     def rejected_count(self) -> int:
-        """Return how many rows of the input hold no pair."""
         with read_errors(self.folder):
             (count,) = self._db.execute("select count(*) from unusable").fetchone()
         return int(count)
@@ -165,7 +163,6 @@ class Reader:
         return {"\n".join(row[:4]): row[4] for row in found}
 
     def sessions(self) -> list[Session]:
-        """Return the runs of the folder."""
         with read_errors(self.folder):
             found = self._db.execute(
                 "select id, process_id, version, began_at_ms, ended_at_ms, is_of_folder,"

@@ -84,7 +84,6 @@ class ReportReader(Reader):
             raise
 
     def types(self, most: int) -> list[tuple[str, str]]:
-        """Return the first *most* pairs of object types."""
         with read_errors(self.folder):
             return self._db.execute(
                 "select from_type, to_type from types order by id limit ?", (most,)

@@ -110,6 +110,7 @@ _MEANINGS: Final = (
     ("is locked", "a program has locked it, or its file system has no locks: use a local disk"),
     ("disk I/O error", "it cannot be read or written (disk I/O error)"),
 )
+_STORAGE: Final = (sqlite3.Error, OSError)
 # What reading a value raises if it is of another type, out of range or not the JSON it should be.
 NOT_OURS: Final = (ValueError, TypeError, LookupError, OverflowError, AttributeError)
 
@@ -128,21 +129,17 @@ def to_storage_error(folder: Path, error: Exception) -> JournalStorageError:
 
 
 @contextlib.contextmanager
-def storage_errors(folder: Path) -> Iterator[None]:
+def storage_errors(folder: Path, kinds: tuple[type[Exception], ...] = _STORAGE) -> Iterator[None]:
     """Raise what goes wrong with files and database in the block as a JournalStorageError."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except kinds as error:
         raise to_storage_error(folder, error) from error
 
 
-@contextlib.contextmanager
-def read_errors(folder: Path) -> Iterator[None]:
+def read_errors(folder: Path) -> contextlib.AbstractContextManager[None]:
     """Do so for a block that only reads, also where it meets values that no run has written."""
-    try:
-        yield
-    except (sqlite3.Error, OSError, *NOT_OURS) as error:
-        raise to_storage_error(folder, error) from error
+    return storage_errors(folder, (*_STORAGE, *NOT_OURS))
 
 
 def create_private(path: Path) -> None:
@@ -187,11 +184,7 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
 
 
 def open_for_reading(folder: Path) -> sqlite3.Connection:
-    """
-    Open the database as it is, while another process may be writing it.
-
-    If there is none, it is not ours, or newer, it raises a JournalError.
-    """
+    """Open the database as it is, while another process may write it, or raise JournalError."""
     path = folder / DATABASE
     if not path.is_file():
         raise JournalStorageError(f"{folder} is not a run folder: it has no {DATABASE}")
@@ -222,13 +215,10 @@ def _has_log(path: Path) -> bool:
 
 
 class FolderLock:
-    """
-    Holds a run folder for this process until it is released, or the process ends, however.
+    """Holds a run folder for this process until it is released, or the process ends, however."""
 
-    It is the lock of an empty database: the system drops it with the process, so that no stale
-    one can be left behind, and it works on every system that has SQLite. If another run holds
-    it, it raises a JournalInUseError.
-    """
+    # It is the lock of an empty database: the system drops it with the process, so that no stale
+    # one can be left behind, and it works on every system that has SQLite.
 
     def __init__(self, folder: Path) -> None:
         path = (folder / LOCK).absolute()  # as above

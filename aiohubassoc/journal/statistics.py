@@ -84,7 +84,6 @@ class Timeline:
     quota: list[float] = attrs.field(factory=lambda: [0.0] * MOST_BUCKETS)
 
     def add(self, name: str, at: float, count: int = 1) -> None:
-        """Count *count* of *name* at *at* seconds from the beginning."""
         self.counts[name][self._bucket(at)] += count
 
     def add_pause(self, at: float, seconds: float) -> None:
@@ -97,7 +96,6 @@ class Timeline:
             at = until
 
     def note_quota(self, at: float, calls_per_second: float) -> None:
-        """Keep the quota of that moment."""
         bucket = self._bucket(at)
         self.quota[bucket] = max(self.quota[bucket], calls_per_second)
 
@@ -145,12 +143,10 @@ class Timeline:
 
 @attrs.define
 class Statistics:
-    """
-    What a run folder keeps of how its runs went; it adds up over all of them.
+    """What a run folder keeps of how its runs went; it adds up over all of them."""
 
-    Instants are seconds of the timeline: the runs stand in it one behind the other, without the
-    time between them.
-    """
+    # Instants are seconds of the timeline: the runs stand in it one behind the other, without the
+    # time between them.
 
     active_seconds: float = 0.0  # how long all runs took so far
     end: float = 0.0  # where the latest run ended in the timeline, or has come to
@@ -172,7 +168,6 @@ class Statistics:
 
     @property
     def error_responses(self) -> int:
-        """How many responses had a status of 400 or more."""
         return sum(
             count
             for status, count in self.responses.by_name.items()
@@ -181,7 +176,6 @@ class Statistics:
 
     @property
     def throttled(self) -> int:
-        """How many responses were 429."""
         return self.responses.by_name.get(str(_TOO_MANY), 0)
 
     @property
@@ -205,12 +199,9 @@ class Statistics:
         return float(10 ** (step / _STEPS) / 1000)
 
     def add_response(self, at: float, status: int, seconds: float, *, is_main: bool) -> None:
-        """
-        Count a response.
-
-        *at* is when its request was sent. *is_main* is whether its call counts for the quota whose
-        line the report draws: the timeline has only such.
-        """
+        """Count a response to a request that was sent *at* that moment."""
+        # *is_main*: its call counts for the quota whose line the report draws. The timeline has
+        # only such.
         self.responses.add(str(status))
         if is_main:
             self.timeline.add("responses", at)
@@ -226,7 +217,6 @@ class Statistics:
         return len(self.slowest) < _MOST_SLOWEST or seconds > self.slowest[-1].seconds
 
     def add_slow(self, response: SlowResponse) -> None:
-        """Keep a response that `is_slow`."""
         identity = response.correlation_id
         response = attrs.evolve(
             response,

@@ -64,12 +64,7 @@ class InputNotes:
 
 
 class JournalWriter:
-    """
-    A run that keeps its outcomes in a run folder: a `Recorder`.
-
-    *header*: what is kept about the job; of it ``"job"`` must be the same in every run, unless
-    *force*. *observer*: collects how the run goes, if the client reports to it.
-    """
+    """A run that keeps its outcomes in a run folder: a `Recorder`."""
 
     run_id: str | None = None  # what log lines know the run by; None: it is not known
 
@@ -101,13 +96,7 @@ class JournalWriter:
         self._session = 0
 
     async def open(self) -> None:
-        """
-        Be ready: lock the folder, or make it.
-
-        Raises:
-            JournalMismatchError: It belongs to another job.
-            JournalError: Another run is using it, or it cannot be used.
-        """
+        """Lock the folder, or make it; raise JournalError: another job's, or not to be used."""
         try:
             with read_errors(self._folder):
                 statistics = await self._in_thread(self._open)
@@ -119,7 +108,6 @@ class JournalWriter:
 
     @property
     def begin(self) -> Callable[[int, Pair], Outcome | None]:
-        """`KnownPairs.begin`: what a run asks for each pair."""
         return self._known.begin
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:

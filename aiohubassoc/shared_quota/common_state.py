@@ -94,12 +94,9 @@ class Decider(QuotaLimiter):
 
 
 class CommonState:
-    """
-    The common state in one row of a store.
+    """The common state in one row of a store."""
 
-    *limiter* decides by the options of this process, and *clock* is the limiter's. *is_gone*
-    returns whether a process has certainly ended.
-    """
+    # *limiter* decides by the options of this process, and *clock* is the limiter's.
 
     def __init__(self, limiter: Decider, clock: StoreClock, is_gone: Callable[[str], bool]) -> None:
         self._limiter = limiter
@@ -117,15 +114,9 @@ class CommonState:
         self._shift = 0.0
 
     def load(self, text: bytes, *, is_same_epoch: bool, keeps_time: bool) -> None:
-        """
-        Load a state that `dump` returned.
-
-        *is_same_epoch*: the store was not restarted since. *keeps_time*: its times are valid after
-        a restart.
-
-        Raises:
-            SharedQuotaError: the state is damaged, or of a newer version.
-        """
+        """Load a state that `dump` returned, or raise SharedQuotaError."""
+        # *is_same_epoch*: the store was not restarted since. *keeps_time*: its times are valid
+        # after a restart.
         try:
             state = snapshot.from_bytes(text)
             format_ = int(state["format"])
@@ -162,7 +153,6 @@ class CommonState:
             raise ValueError(f"its time is {self._now}")
 
     def dump(self) -> bytes:
-        """Return the state to store."""
         daily = self._limiter.daily
         return snapshot.to_bytes(
             {

@@ -45,11 +45,7 @@ _CLOSE_SECONDS: Final = 3.0
 
 
 class SharedLimiter:
-    """
-    A `Limiter` that shares its quota with other processes.
-
-    Its *session* asks the *row* in a separate thread; *decider* holds until the first reply.
-    """
+    """A `Limiter` that shares its quota with other processes."""
 
     def __init__(
         self,

@@ -59,7 +59,6 @@ class Request:
 
     @property
     def ended(self) -> int:
-        """How many calls ended."""
         return sum(not isinstance(event, WasThrottled) for event in self.events)
 
 
@@ -79,7 +78,6 @@ class Grant:
 
     @classmethod
     def from_kept(cls, kept: dict[str, Any]) -> Grant:
-        """Return the reply that a state has kept as JSON."""
         wait = math.inf if kept["wait"] is None else kept["wait"]
         daily = None if kept["daily"] is None else tuple(kept["daily"])
         return cls(**{**kept, "granted": tuple(kept["granted"]), "wait": wait, "daily": daily})

@@ -140,7 +140,6 @@ class PostgresStore:
 
 
 def _rows(cursor: _psycopg.Cursor[Any], skip: int) -> list[Any]:
-    """Return the rows of the result after *skip* others."""
     for _ in range(skip):
         cursor.nextset()
     return cursor.fetchall()

@@ -13,9 +13,9 @@ import attrs
 from aiohubassoc.errors import OptionsError, SharedQuotaError, install_command
 
 if TYPE_CHECKING:
-    from typing import Unpack
-
-    from aiohubassoc.shared_quota.session import SessionOptions, StoreSession, Worker
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.limiter import LimiterOptions
+    from aiohubassoc.shared_quota.session import StoreSession, Worker
     from aiohubassoc.shared_quota.store import Store
 
 SQLITE: Final = "sqlite:///"
@@ -71,12 +71,12 @@ class SharedQuota:
     url: str = attrs.field(validator=_check_url)
     key: str = attrs.field(default="default", validator=_check_key)
 
-    def open_session(self, **options: Unpack[SessionOptions]) -> StoreSession:
+    def open_session(self, options: LimiterOptions, clock: Clock) -> StoreSession:
         """Return a client's way to it, which is not open yet; the options are the client's."""
         from aiohubassoc.shared_quota.session import StoreSession  # noqa: PLC0415 -- when one is used
 
         store, worker = self.make_store(), self.make_worker()
-        return StoreSession(store, self.key, self.explain, worker=worker, **options)
+        return StoreSession(store, self.key, self.explain, options, clock=clock, worker=worker)
 
     def explain(self, error: BaseException) -> SharedQuotaError:
         """Return the error that users see."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Protocol, TypedDict, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from aiohubassoc.shared_quota.common_state import CommonState, Decider, StoreClock
 from aiohubassoc.shared_quota.limiter import SharedLimiter
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.limiter import LimiterOptions
     from aiohubassoc.errors import SharedQuotaError
-    from aiohubassoc.options import Quota
     from aiohubassoc.shared_quota.messages import Grant, Request
     from aiohubassoc.shared_quota.store import RowTransaction, Store
 
@@ -49,11 +50,7 @@ class ThreadWorker:
 
 
 class CommonRow:
-    """
-    One row of a store, for one client. It is used in the worker's thread.
-
-    *kind* is that of calls: single or batch. *make_decider* makes one with this client's options.
-    """
+    """One row of a store, for one client and kind of calls, used in the worker's thread."""
 
     def __init__(
         self,
@@ -71,13 +68,8 @@ class CommonRow:
         self._left: tuple[CommonState, int, str] | None = None
 
     def request(self, request: Request) -> tuple[Grant, float]:
-        """
-        Execute a request; return the reply and the machine's monotonic time to which it refers.
-
-        Raises:
-            TransientStoreError: the store is unavailable; the request may have been executed.
-            PermanentStoreError, SharedQuotaError: the store cannot be used.
-        """
+        """Execute a request; return the reply and the monotonic time to which it refers."""
+        # After TransientStoreError the request may have been executed.
         reply: Grant | None = None
         changed: tuple[CommonState, int, str] | None = None
         at = 0.0
@@ -118,49 +110,19 @@ class CommonRow:
         return state
 
 
-class SessionOptions(TypedDict):
-    """The options of a client that its `StoreSession` takes."""
-
-    quota: Quota | None
-    share: float
-    reserve_daily: float | None
-    strict: bool
-    batch_quota: Quota | None
-    clock: Clock
-
-
 class StoreSession:
-    """
-    The connection of a client to a store; the options are the client's.
-
-    Attributes:
-        limiter: The limiter of single calls.
-        batch_limiter: The limiter of batch calls.
-        explain: Returns the error that users see.
-    """
+    """The connection of a client to a store; the options are the client's."""
 
     def __init__(
         self,
         store: Store,
         key: str,
         explain: Callable[[BaseException], SharedQuotaError],
+        options: LimiterOptions,
         *,
-        quota: Quota | None,
-        share: float,
-        reserve_daily: float | None,
-        strict: bool,
-        batch_quota: Quota | None,
         clock: Clock,
         worker: Worker,
     ) -> None:
-        def make_single(store_clock: StoreClock) -> Decider:
-            return Decider(
-                quota, share=share, reserve_daily=reserve_daily, strict=strict, clock=store_clock
-            )
-
-        def make_batch(store_clock: StoreClock) -> Decider:
-            return Decider.for_batches(batch_quota, reserve_daily=reserve_daily, clock=store_clock)
-
         self._store = store
         self.explain = explain
         self._is_open = False
@@ -174,16 +136,14 @@ class StoreSession:
                 make(StoreClock()),
                 clock=clock,
             )
-            for kind, make in (("single", make_single), ("batch", make_batch))
+            for kind, make in (
+                ("single", partial(options.make_limiter, Decider)),
+                ("batch", partial(options.make_batch_limiter, Decider)),
+            )
         )
 
     async def open(self) -> None:
-        """
-        Open the store, and check that it can be written.
-
-        Raises:
-            SharedQuotaError: it cannot be used.
-        """
+        """Open the store, and check that it can be written, or raise SharedQuotaError."""
         try:
             await self.submit(self._store.open)
             await self.limiter.register()
@@ -210,7 +170,6 @@ class StoreSession:
         await closed
 
     def submit(self, work: Callable[[], ResultT]) -> asyncio.Future[ResultT]:
-        """Do *work* in the store's thread."""
         return self._worker.submit(work)
 
     def stamp(self) -> float | None:

@@ -53,12 +53,7 @@ def dump(owner: object, now: float) -> dict[str, Any]:
 
 
 def load(owner: object, state: dict[str, Any]) -> None:
-    """
-    Give a pacer or a budget the attributes of a state.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is no state of such an object.
-    """
+    """Give a pacer or a budget the attributes of a state; ValueError: it is not one of these."""
     attributes = vars(owner)
     if names := (attributes.keys() - _OPTIONS) ^ state.keys():
         raise ValueError(f"{type(owner).__name__} has other attributes: {sorted(names)}")
@@ -79,12 +74,7 @@ def to_bytes(state: dict[str, Any]) -> bytes:
 
 
 def from_bytes(text: bytes) -> dict[str, Any]:
-    """
-    Return the state that stands in JSON.
-
-    Raises:
-        ValueError: it is none, or was damaged.
-    """
+    """Return the state that stands in JSON, or raise ValueError: it is none, or damaged."""
     state = orjson.loads(text)
     if not isinstance(state, dict):
         raise ValueError("it is no object")  # noqa: TRY004 -- JSON has no types to be wrong

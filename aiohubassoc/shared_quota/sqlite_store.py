@@ -37,14 +37,9 @@ _WRITE: Final = "insert or replace into aiohubassoc_quota values (?, ?, ?, ?, ?)
 
 
 class SqliteStore:
-    """
-    A store in a file; its clock is the monotonic clock that the processes of a machine share.
+    """A store in a file; its clock is the monotonic clock that the processes of a machine share."""
 
-    Args:
-        path: The file. It must be on a local disk.
-        makes_folder: Whether its folder is created. When the store is closed, the folder is removed
-            if it contains nothing else.
-    """
+    # With *makes_folder* its folder is made, and removed on closing if it has nothing else.
 
     # The clock begins anew with the machine.
     keeps_time = False

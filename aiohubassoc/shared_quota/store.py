@@ -43,11 +43,7 @@ def schema(bytes_type: str) -> list[str]:
 
 
 def check_version(row: Sequence[object] | None) -> None:
-    """
-    Raise PermanentStoreError if tables are of a newer version, or not ours.
-
-    *row* is the response to `VERSION`; None: it has no row.
-    """
+    """Raise PermanentStoreError unless *row*, the response to `VERSION`, is of our tables."""
     version = None if row is None else row[0]
     if not isinstance(version, int):
         raise PermanentStoreError(f"{NOT_OURS}: its tables have no version")
@@ -97,12 +93,8 @@ class Store(Protocol):
         ...
 
     def update(self, name: str, kind: str, change: Callable[[RowTransaction], bytes]) -> None:
-        """
-        Replace the state of a row by what *change* returns, in one transaction.
-
-        *name* is the key of the quota, *kind* that of calls: single or batch. *change* is called
-        again if the transaction is repeated.
-        """
+        """Replace the state of a row by what *change* returns, in one transaction."""
+        # *change* is called again if the transaction is repeated.
         ...
 
     def close(self) -> None:
@@ -120,12 +112,9 @@ def make_identity() -> str:
 
 
 def is_gone(identity: str) -> bool:
-    """
-    Return whether the process of *identity* has certainly ended.
-
-    False if that is unknown: it runs on another machine or in another container, or this system
-    does not report when processes started.
-    """
+    """Return whether the process of *identity* has certainly ended; False if that is unknown."""
+    # It is unknown on another machine, in another container, and where the system does not report
+    # when processes started.
     namespace, process_id, started_at, _ = identity.split("/")
     if not started_at or not namespace or namespace != _namespace():
         return False

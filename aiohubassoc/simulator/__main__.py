@@ -17,14 +17,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """
-    Serve a portal until SIGINT or SIGTERM; return 0.
-
-    When it is ready, it prints one line of JSON with ``base_url`` and ``pid``.
-
-    Args:
-        arguments: The command-line arguments. None: those of this process.
-    """
+    """Serve a portal until SIGINT or SIGTERM; first print its ``base_url`` and ``pid`` as JSON."""
     parser = argparse.ArgumentParser(
         prog="python -m aiohubassoc.simulator",
         description="A simulated HubSpot portal on 127.0.0.1.",

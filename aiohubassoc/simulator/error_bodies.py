@@ -52,7 +52,6 @@ def invalid_token() -> PortalResponse:
 
 
 def expired_token() -> PortalResponse:
-    """Return the 401 of a token that was valid once."""
     return _unauthorized(
         "The OAuth token used to make this call expired 0 second(s) ago.", "EXPIRED_AUTHENTICATION"
     )
@@ -128,7 +127,6 @@ def missing_records(refs: list[RecordRef], *, with_ids: bool) -> PortalResponse:
 
 
 def missing_record(ref: RecordRef, role: str) -> PortalResponse:
-    """Return the 404 for a missing record; *role* is ``FROM`` or ``TO``."""
     context = {"objectType": [ref.kind.singular], "id": [ref.record_id]}
     return PortalResponse(404, _not_found(ref, role, context))
 

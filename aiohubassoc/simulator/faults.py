@@ -163,11 +163,7 @@ class Faults:
     def pick(
         self, call: PortalCall, pair: LinkedPair | None, key: str, position: Position
     ) -> Fault | None:
-        """
-        Return the fault that hits a call, None for none.
-
-        *pair* is that of a call for one pair, None for other calls.
-        """
+        """Return the fault that hits a call, or None; *pair* is that of a call for one pair."""
         scripts = [
             (self._pair_scripts.get(pair, ()) if pair else (), position.of_key),
             (self._kind_scripts.get(call.kind, ()), position.of_kind),
@@ -202,7 +198,7 @@ class Faults:
         if (
             document is None
             or isinstance(call, AccountCall)
-            or not _has_effect(fault, response, is_read=is_read)
+            or not (response.is_success and _has_effect(fault, document, is_read=is_read))
         ):
             return response
         if fault is Fault.UNMADE:
@@ -213,10 +209,8 @@ class Faults:
         return attrs.evolve(response, status=status, document=change_body(document))
 
 
-def _has_effect(fault: Fault, response: PortalResponse, *, is_read: bool) -> bool:
-    if not response.is_success or response.document is None:
-        return False
-    has_results = bool(response.document.get("results"))
+def _has_effect(fault: Fault, document: Document, *, is_read: bool) -> bool:
+    has_results = bool(document.get("results"))
     if is_read:
         # A read that finds nothing is a success too.
         return fault is not Fault.UNMADE and (has_results or fault not in _NEED_RESULTS)

@@ -126,7 +126,6 @@ class PortalLedger:
         self.open_connections_peak = max(self.open_connections_peak, count)
 
     def record_seen(self, now: float, *, is_batch: bool) -> None:
-        """Record a request with a valid token."""
         (self._batches if is_batch else self._seen).add(now)
 
     def record_counted(self, now: float, kind: OperationKind, inputs: int) -> None:

@@ -67,8 +67,6 @@ class LinkOperations:
         self._batch_errors = BatchErrorBodies(settings.batch_errors, rng)
         self._bodies = SuccessBodies(rng)
 
-    # --- one pair --------------------------------------------------------------------------------
-
     def put(self, call: PutCall, context: CallContext) -> CallResult:
         pair = self._types.to_pair(call.from_type, call.from_id, call.to_type, call.to_id)
         found = find_types(self._types, call.from_type, call.to_type)
@@ -94,8 +92,6 @@ class LinkOperations:
         # Recorded responses have them or not.
         with_ids = self._rng.uniform("context", context.key, context.number) < 1 / 2
         return error_bodies.missing_records(missing, with_ids=with_ids)
-
-    # --- many pairs ------------------------------------------------------------------------------
 
     def batch(self, call: BatchCall, inputs: Inputs, context: CallContext) -> CallResult:
         found = find_types(self._types, call.from_type, call.to_type)
@@ -149,8 +145,6 @@ class LinkOperations:
         ids = {"fromObjectId": [from_ref.record_id], "toObjectId": [to_ref.record_id]}
         role = "FROM" if ref is from_ref else "TO"
         return self._batch_errors.one_record(ref, role, ids, context)
-
-    # --- links that exist ------------------------------------------------------------------------
 
     def read(self, call: ReadCall, inputs: Inputs, context: CallContext) -> CallResult:
         found = find_types(self._types, call.from_type, call.to_type)

@@ -116,12 +116,8 @@ class Portal:
     def respond(
         self, request: PortalRequest, authorization: str | None, now: float
     ) -> PortalResponse:
-        """
-        Count *request* and return the response to it; links are made here.
-
-        *authorization* is the header of this name, *now* the portal's clock, `PortalRequest.delay`
-        after the arrival.
-        """
+        """Count *request* and return the response to it; links are made here."""
+        # *now*: the portal's clock, `PortalRequest.delay` after the arrival.
         response, fault = self._bare_response(request, authorization, now)
         is_silent = response.delivery in (Delivery.NEVER, Delivery.RESET)
         self.ledger.record_response(now, 0 if is_silent else response.status, fault)

@@ -70,16 +70,7 @@ class PortalProcess:
         return [(instant, what) for instant, what in self._get("arrivals")]
 
     def add_links(self, pairs: Iterable[ScriptedPair]) -> None:
-        """
-        Link *pairs* by default without a call, as `Portal.add_links` does.
-
-        Args:
-            pairs: Each as from type, from id, to type, to id; the types by any of their names.
-
-        Raises:
-            ValueError: the portal keeps no links, or a type or an id is impossible; the pairs
-                before are linked.
-        """
+        """Link *pairs* without a call, or raise ValueError: as `Portal.add_links` does."""
         rest = iter(pairs)
         while chunk := list(islice(rest, _CHUNK)):
             self._request("POST", "links", json.dumps({"links": chunk}))
@@ -157,58 +148,42 @@ def _start(child: subprocess.Popen[bytes], settings: PortalSettings) -> dict[str
 
 
 def respond_about(portal: Portal, method: str, path: str, body: bytes) -> PortalResponse:
-    """
-    Return the response to a request for one of the portal's own paths.
-
-    ``GET`` of ``ledger``, ``links`` and ``arrivals`` returns them as JSON. ``POST`` of
-    ``{"token": ...}`` to ``accept`` and ``revoke`` changes the tokens; ``POST`` of
-    ``{"links": [[from_type, from_id, to_type, to_id], ...]}`` to ``links`` adds links.
-    """
+    """Return the response to a request for one of the portal's own paths."""
     name = path.removeprefix(OWN_PATHS)
     allowed = _OWN_METHODS.get(name)
     if allowed is None:
         return error_bodies.not_found()
     if method not in allowed:
         return error_bodies.method_not_allowed(",".join(allowed))
-    if method == "POST":
-        field = "links" if name == "links" else "token"
-        try:
-            given = json.loads(body)[field]
-        except (KeyError, TypeError, ValueError):
-            given = None
-        return _add_links(portal, given) if name == "links" else _change_token(portal, name, given)
     ledger = portal.ledger
-    read = {"ledger": ledger.to_dict, "links": ledger.links_to_dict}
-    return _json(read[name]() if name in read else ledger.arrivals)
-
-
-def _change_token(portal: Portal, name: str, token: object) -> PortalResponse:
-    if not isinstance(token, str):
-        return _bad_request('the body must be {"token": "..."}')
-    (portal.accept if name == "accept" else portal.revoke)(token)
-    return _done()
-
-
-def _add_links(portal: Portal, links: object) -> PortalResponse:
-    if not isinstance(links, list) or not all(isinstance(pair, list) for pair in links):
-        return _bad_request(
-            'the body must be {"links": [["contacts", "1", "companies", "2"], ...]}'
-        )
+    if method == "GET":
+        read = {"ledger": ledger.to_dict, "links": ledger.links_to_dict}
+        return _json(read[name]() if name in read else ledger.arrivals)
     try:
-        portal.add_links(map(tuple, links))
+        _change(portal, name, body)
     except ValueError as error:
-        return _bad_request(str(error))
-    return _done()
+        return _json({"message": str(error)}, status=400)
+    return PortalResponse(204, from_hubspot=False, has_rate_headers=False)
+
+
+def _change(portal: Portal, name: str, body: bytes) -> None:
+    """Add links, or accept or revoke a token; ValueError: the body has none."""
+    try:
+        given = json.loads(body)["links" if name == "links" else "token"]
+    except (KeyError, TypeError, ValueError):
+        given = None
+    if name == "links":
+        if not isinstance(given, list) or not all(isinstance(pair, list) for pair in given):
+            raise ValueError(
+                'the body must be {"links": [["contacts", "1", "companies", "2"], ...]}'
+            )
+        portal.add_links(map(tuple, given))
+    elif not isinstance(given, str):
+        raise ValueError('the body must be {"token": "..."}')
+    else:
+        (portal.accept if name == "accept" else portal.revoke)(given)
 
 
 def _json(content: Any, status: int = 200) -> PortalResponse:  # noqa: ANN401 -- any JSON
     text = json.dumps(content)
     return PortalResponse(status, text=text, from_hubspot=False, has_rate_headers=False)
-
-
-def _bad_request(message: str) -> PortalResponse:
-    return _json({"message": message}, status=400)
-
-
-def _done() -> PortalResponse:
-    return PortalResponse(204, from_hubspot=False, has_rate_headers=False)

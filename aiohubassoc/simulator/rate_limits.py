@@ -14,11 +14,9 @@ if TYPE_CHECKING:
 
 
 class RollingWindow:
-    """
-    The events of the last *length* seconds: those in (now - length, now].
+    """The events of the last *length* seconds: those in (now - length, now]."""
 
-    `peak` is exact: the most events that any such window has held.
-    """
+    # `peak` is exact: the most events that any such window has held.
 
     def __init__(self, length: float) -> None:
         self.length = length
@@ -149,13 +147,9 @@ class RateLimits:
         return self._origin + (self._day + 1) * _DAY
 
     def take(self, now: float, *, is_batch: bool, in_flight: int = 0) -> str | None:
-        """
-        Count a request at *now*, or return the policy that refuses it.
-
-        A batch call counts for the day (HubSpot, API usage guidelines) and for the limits of batch
-        calls; any other call for the day and for the rolling windows. *in_flight*: batch calls in
-        flight already.
-        """
+        """Count a request at *now*, or return the policy that refuses it."""
+        # A batch call counts for the day (HubSpot, API usage guidelines) and for the limits of
+        # batch calls; any other call for the day and for the rolling windows.
         if self._neighbour_calls is None:
             self._origin = now
             self._neighbour_calls = heapq.merge(

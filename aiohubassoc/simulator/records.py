@@ -125,12 +125,10 @@ _Others: TypeAlias = str | dict[str, None]
 
 
 class LinkStore:
-    """
-    Which records exist, and which are linked. Making a link again changes nothing.
+    """Which records exist, and which are linked. Making a link again changes nothing."""
 
-    A link has two directions, and a read of either finds it. The cost of a read is proportional to
-    the number of links of its record.
-    """
+    # A link has two directions, and a read of either finds it. The cost of a read is proportional
+    # to the number of links of its record.
 
     def __init__(self, settings: PortalSettings, rng: SeededRandom, types: ObjectTypes) -> None:
         self._settings = settings

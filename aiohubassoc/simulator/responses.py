@@ -179,12 +179,8 @@ class SuccessBodies:
     def link_types(
         self, pair: LinkedPair, kinds: tuple[ObjectType, ObjectType], *, is_default: bool
     ) -> list[Document]:
-        """
-        Return the association types of one link, at least one, in a random order.
-
-        A link has the same labels in both directions. *kinds* are the types of the two ends of
-        *pair*.
-        """
+        """Return the association types of one link of these *kinds*, in a random order."""
+        # A link has the same labels in both directions.
         key = "|".join(sorted((f"{pair.from_type}|{pair.from_id}", f"{pair.to_type}|{pair.to_id}")))
         drawn = self._rng.uniform("label", key)
         if not is_default:

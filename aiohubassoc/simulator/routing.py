@@ -184,12 +184,10 @@ class _KeyCounts:
 
 
 class RequestTracker:
-    """
-    Parses requests and counts them by key.
+    """Parses requests and counts them by key."""
 
-    A request that the rate limits refuse has arrived but not passed. A fault is drawn by how often
-    its key has passed, so that it does not depend on how often the limits refused it.
-    """
+    # A request that the rate limits refuse has arrived but not passed. A fault is drawn by how
+    # often its key has passed, so that it does not depend on how often the limits refused it.
 
     def __init__(self, latency: Latency, rng: SeededRandom, types: ObjectTypes) -> None:
         self._latency = latency

@@ -6,7 +6,6 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-import cattrs
 import orjson
 import pytest
 from hypothesis import given
@@ -18,7 +17,7 @@ from aiohubassoc import (
     ErrorDetail,
     StandardError,
 )
-from aiohubassoc._protocol import codec, json_values, reply_codec
+from aiohubassoc._protocol import json_values, reply_codec
 from aiohubassoc._protocol.codec import (
     ErrorBody,
     UndecodableError,
@@ -432,12 +431,6 @@ def _is_json(value: object) -> bool:
     except TypeError:  # integers beyond 64 bits, lone surrogates
         return False
     return True
-
-
-def test_an_error_of_another_kind_still_has_its_path() -> None:
-    """Whatever a hook may raise some day, its place is reported."""
-    error = cattrs.ClassValidationError("reply", [ValueError("is odd")], DefaultAssociations)
-    assert ["$.x: is odd"] == list(codec._problems(error, "$.x"))
 
 
 def test_what_is_nested_too_deeply_to_be_shown() -> None:

@@ -12,6 +12,7 @@ import attrs
 
 from aiohubassoc import Quota, SharedQuotaError
 from aiohubassoc._http.clock import SystemClock
+from aiohubassoc._http.limiter import LimiterOptions
 from aiohubassoc.shared_quota.session import StoreSession
 from tests.conftest import pass_time
 from tests.fakes.shared_store import LoopWorker, MemoryStore
@@ -72,15 +73,13 @@ def make_session(
     **options: Any,
 ) -> StoreSession:
     """Return a client's way to *store*."""
-    given = {"share": 1.0, "reserve_daily": None, "strict": False, "batch_quota": None, **options}
     return StoreSession(
         store,
         key,
         lambda error: SharedQuotaError(f"the store: {error}"),
-        quota=quota,
+        LimiterOptions(quota, **options),
         clock=SystemClock(),
         worker=worker or LoopWorker(),
-        **given,
     )
 
 
