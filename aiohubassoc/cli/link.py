@@ -53,7 +53,7 @@ def link(
     uvloop: options.Uvloop = False,
 ) -> int:
     """
-    Link the pairs of files and return the exit code; `aiohubassoc.cli.app` says which.
+    Link the pairs of files and return the exit code; `help.md` says which.
 
     Args:
         files: CSV, TSV, JSON Lines, Parquet or Excel files, or - for standard input. Text may be
@@ -146,7 +146,7 @@ def link_pairs(
     table: run_folder.FolderTable | None = None,
 ) -> int:
     """
-    Link what *command* says and return the exit code; `aiohubassoc.cli.app` says which.
+    Link what *command* says and return the exit code; `help.md` says which.
 
     What it raises, `AioHubAssocError` or `StorageError`, is raised before anything is sent.
     *table* has the pairs where they are not read from the input any more.

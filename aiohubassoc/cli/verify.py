@@ -86,7 +86,7 @@ def verify(
     output: Annotated[VerifyOptions, options.Flat] = VerifyOptions(),
 ) -> int:
     """
-    Read links back and return the exit code; `aiohubassoc.cli.app` says which.
+    Read links back and return the exit code; `help.md` says which.
 
     Args:
         files: Files as for link, or - for standard input; or a run folder: its linked and partial
