@@ -18,9 +18,9 @@ from aiohubassoc.errors import AioHubAssocError, OptionsError, plural
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.results import (
     RowResult,
+    TextResults,
     check_results_format,
     open_results,
-    result_writer,
     results_format,
 )
 from aiohubassoc.journal.report_reader import ReportReader
@@ -201,9 +201,9 @@ class ExportOptions:
         """Give what writes a row; at the end of the block all of them are written."""
         format_ = "csv-safe" if self.safe_for_spreadsheets else self.file_format
         if self.output is None:
-            file = terminal.rows_output()
-            yield result_writer(file, header, format_=format_).write
-            file.flush()
+            rows = TextResults(terminal.rows_output(), header, format_)
+            yield rows.write
+            rows.flush()
             return
         with open_results(self.output, header, format_) as results:
             yield results.write

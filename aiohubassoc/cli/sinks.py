@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aiohubassoc.files.record import Fields, Record
-    from aiohubassoc.files.results import FailuresFile, ParquetResults, RowResult
+    from aiohubassoc.files.results import ParquetResults, RowResult, TextResults
     from aiohubassoc.models import Outcome
     from aiohubassoc.pair import Pair
 
@@ -116,7 +116,7 @@ class Sinks:
         self._stop = stop
         if path is not None:
             check_results_format(path)
-        self._file: FailuresFile | ParquetResults | None = None
+        self._file: TextResults | ParquetResults | None = None
 
     def open(self, header: list[str]) -> None:
         """Begin the file, which has the columns *header*, or raise StorageError."""
