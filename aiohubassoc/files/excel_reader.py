@@ -9,13 +9,11 @@ from typing import IO, TYPE_CHECKING, Final
 from aiohubassoc.errors import InputError, plural
 from aiohubassoc.files.cells import Formula, LongNumber, value_text
 from aiohubassoc.files.excel_workbook import (
-    CELL_CHARS,
     Handler,
     Shows,
     Workbook,
     XmlError,
     is_true,
-    join_text,
     parse_pieces,
 )
 from aiohubassoc.files.limits import COLUMNS, ROW_CHARS, shown
@@ -138,6 +136,7 @@ class _SheetRows(Handler):
     """The rows of a sheet that have cells: their numbers, their cells as text, whether hidden."""
 
     def __init__(self, workbook: Workbook, sheet: Sheet) -> None:
+        super().__init__()
         self.last_row: int | None = None
         self._workbook = workbook
         self._part = sheet.part
@@ -145,7 +144,7 @@ class _SheetRows(Handler):
         self._times = workbook.time_styles()
         self._ready: deque[tuple[int, list[str], bool]] = deque()
         self._rows = 0
-        self._is_in_data = self._is_in_cell = self._is_value = self._is_phonetic = False
+        self._is_in_data = self._is_in_cell = False
         # Of the row that is being read:
         self._row = 0
         self._is_hidden = False
@@ -155,8 +154,6 @@ class _SheetRows(Handler):
         self._column = 0
         self._kind = self._style = ""
         self._has_formula = False
-        self._parts: list[str] = []
-        self._chars = 0
 
     def __iter__(self) -> Iterator[tuple[int, list[str], bool]]:
         with self._workbook.damage(), self._workbook.open(self._part) as file:
@@ -169,45 +166,35 @@ class _SheetRows(Handler):
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "c" and self._is_in_data:
             self._begin_cell(attributes)
-        elif name in {"v", "t"}:
-            self._is_value = self._is_in_cell and not self._is_phonetic
         elif name == "f":
             self._has_formula = True
         elif name == "row" and self._is_in_data:
             self._begin_row(attributes)
-        elif name == "rPh":
-            self._is_phonetic = True
         elif name == "sheetData":
             self._is_in_data = True
         elif name == "dimension":
             self.last_row = _parse_row(attributes.get("ref", ""))
-
-    def text(self, text: str) -> None:
-        if self._is_value:
-            self._chars += len(text)
-            if self._chars > CELL_CHARS:
-                raise XmlError(f"row {self._row}: a cell has more than {CELL_CHARS:,} characters")
-            self._parts.append(text)
+        else:
+            super().start(name, attributes)
 
     def end(self, name: str) -> None:
-        if name in {"v", "t"}:
-            self._is_value = False
-        elif name == "c":
+        if name == "c":
             if self._is_in_cell:
                 self._end_cell()
         elif name == "row":
             if self._cells:
                 self._ready.append((self._row, self._cells, self._is_hidden))
                 self._cells = []
-        elif name == "rPh":
-            self._is_phonetic = False
         elif name == "sheetData":
             self._is_in_data = False
+        else:
+            super().end(name)
 
     def _begin_row(self, attributes: dict[str, str]) -> None:
         number = attributes.get("r")
         self._row = self._row + 1 if number is None else int(number)
         self._rows += 1
+        self.place = f"row {self._row}: "
         if max(self._row, self._rows) > _ROWS:
             raise XmlError(f"it has more than {_ROWS:,} rows")
         height = attributes.get("ht", "")
@@ -223,12 +210,11 @@ class _SheetRows(Handler):
         self._kind = attributes.get("t", "n")
         self._style = attributes.get("s", "")
         self._has_formula = False
-        self._parts.clear()
-        self._chars = 0
+        self.begin_text()
 
     def _end_cell(self) -> None:
         self._is_in_cell = False
-        cell = self._cell(join_text(self._parts))
+        cell = self._cell(self.joined_text())
         if not cell and type(cell) is str:
             return
         self._row_chars += len(cell)
