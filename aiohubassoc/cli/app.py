@@ -266,6 +266,8 @@ def _work_and_print(work: Callable[[], int | None], *, json_: bool) -> int:
         code = int(work() or 0)
     except (AioHubAssocError, StorageError, KeyboardInterrupt) as error:
         code = end_by_error(error, json_=json_)
+    except terminal.OutputLostError:
+        code = terminal.to_exit_code(StorageError())
     except OSError as error:  # of a path that the system does not take, or a folder that is gone
         about = "" if error.filename is None else f"{str(error.filename)[:_MOST_LETTERS]}: "
         message = f"Cannot use {about}{error.strerror or error}"

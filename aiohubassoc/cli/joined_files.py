@@ -64,18 +64,8 @@ def write_join(join: Join, output: str | None, unmatched: str | None) -> None:
         joined.flush()
 
 
-class OutputLostError(Exception):
-    """Standard output was closed."""
-
-
 class _RowFile:
-    """
-    Writes rows as CSV, or as JSON Lines where the file's name says so.
-
-    Raises:
-        StorageError: the file cannot be written; so for every method.
-        OutputLostError: standard output was closed, which is the file if *path* is None; so too.
-    """
+    """Writes rows as CSV, or as JSON Lines as its name says; raises what `write_join` does."""
 
     def __init__(self, stack: ExitStack, path: str | None, names: Sequence[str]) -> None:
         self._path = path
@@ -86,7 +76,7 @@ class _RowFile:
                 terminal.rows_output() if path is None else stack.enter_context(_open(path))
             )
         except OSError as error:
-            raise self._explain(error) from None
+            raise terminal.to_output_error(path, error) from None
         self._csv = csv_writer(self._file)
         if self._is_csv:
             self.write(names)
@@ -98,19 +88,13 @@ class _RowFile:
             else:
                 self._file.write(json.dumps(dict(zip(self._names, values, strict=True))) + "\n")
         except OSError as error:
-            raise self._explain(error) from None
+            raise terminal.to_output_error(self._path, error) from None
 
     def flush(self) -> None:
         try:
             self._file.flush()
         except OSError as error:
-            raise self._explain(error) from None
-
-    def _explain(self, error: OSError) -> Exception:
-        if self._path is not None:
-            return terminal.StorageError(f"{self._path}: {error.strerror}")
-        terminal.lose_output(error)
-        return OutputLostError()
+            raise terminal.to_output_error(self._path, error) from None
 
 
 @contextlib.contextmanager

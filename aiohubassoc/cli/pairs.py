@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
@@ -13,7 +12,7 @@ from cyclopts import Parameter
 
 from aiohubassoc.cli import terminal
 from aiohubassoc.cli.hints import how_to_link
-from aiohubassoc.cli.joined_files import OutputLostError, write_join
+from aiohubassoc.cli.joined_files import write_join
 from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.sinks import check_outputs
@@ -157,12 +156,10 @@ def pairs(
                 left_table, right_table, all_matches=all_matches, keeps_cells=unmatched is not None
             ) as join:
                 write_join(join, output, unmatched)
-        except OutputLostError:
-            return ExitCode.STORAGE
         except (OSError, sqlite3.Error) as error:
             raise terminal.StorageError(f"a temporary file: {error}") from None
         if json_:
-            terminal.stdout().out(json.dumps(_as_json(join, output, unmatched)))
+            terminal.print_result(_as_json(join, output, unmatched))
         else:
             hint = _find_hint(samples, columns) if match == "exact" and not join.pairs else None
             _print(join, left_table, right_table, output, unmatched, hint=hint)

@@ -177,7 +177,7 @@ def check_outputs(
     """
     given = [(option, path) for option, path in outputs.items() if path is not None]
     for option, path in given:
-        check_output(option, path, inputs=inputs, token_file=token_file, folder=folder)
+        _check_output(option, path, inputs, token_file, folder)
         if _is_standard_output(path, appends=option == "--log-file"):
             raise OptionsError(f"{option} {path} and standard output are the same file: name two")
     store = (shared_quota or "").partition(SQLITE)[2]  # which may not be there yet
@@ -193,17 +193,10 @@ def check_outputs(
         _check_writable(report)
 
 
-def check_output(
-    option: str,
-    path: str | None,
-    *,
-    inputs: Sequence[str] = (),
-    token_file: str | None = None,
-    folder: str | None = None,
+def _check_output(
+    option: str, path: str, inputs: Sequence[str], token_file: str | None, folder: str | None
 ) -> None:
     """Refuse to overwrite a file that is needed, under any of its names: raise OptionsError."""
-    if path is None:
-        return
     kept = [*((each, "the input") for each in inputs), (token_file, "the token file")]
     for file, what in kept:
         if file is not None and _are_one(file, path):

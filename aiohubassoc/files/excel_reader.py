@@ -16,7 +16,7 @@ from aiohubassoc.files.excel_workbook import (
     is_true,
     parse_pieces,
 )
-from aiohubassoc.files.limits import COLUMNS, ROW_CHARS, shown
+from aiohubassoc.files.limits import COLUMNS, ROW_CHARS, listed, shown
 from aiohubassoc.files.record import Record
 
 if TYPE_CHECKING:
@@ -124,12 +124,8 @@ class ExcelReader:
 
 
 def _listed(sheets: Sequence[Sheet]) -> str:
-    some = [
-        f"{shown(sheet.name)}{' (hidden)' if sheet.is_hidden else ''}"
-        for sheet in sheets[:_SHOWN_SHEETS]
-    ]
-    more = len(sheets) - len(some)
-    return ", ".join(some) + (f" and {more:,} more" if more else "")
+    names = [shown(one.name) + (" (hidden)" if one.is_hidden else "") for one in sheets]
+    return listed(names, _SHOWN_SHEETS)
 
 
 class _SheetRows(Handler):

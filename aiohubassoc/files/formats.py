@@ -232,11 +232,8 @@ def _find_codec(encoding: str, head: bytes, name: str) -> tuple[str, str, str]:
         raise InputError(f"{name} is {mark.upper()}{wrong}: give --encoding {mark}")
     if codec.startswith(_UTF_8):
         return "utf-8-sig" if mark else encoding, "utf-8-sig", "surrogateescape"
-    return (
-        mark or encoding,
-        mark or codec,
-        _REPLACING,
-    )  # with a mark, utf-16-le would take it for a letter
+    # Without the mark's own encoding, utf-16-le would take it for a letter.
+    return mark or encoding, mark or codec, _REPLACING
 
 
 def _no_text(name: str) -> InputError:
