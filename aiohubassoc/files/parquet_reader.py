@@ -345,7 +345,7 @@ def _decoded_cell(cell: Any) -> str:  # noqa: ANN401 -- of `_encoded_cell`
     if len(cell) == 1:
         return Float(cell[0])
     text, elements = cell
-    return CellList.from_texts(text, [_decoded_cell(element) for element in elements])
+    return CellList(text, [_decoded_cell(element) for element in elements])
 
 
 if __name__ == "__main__":
