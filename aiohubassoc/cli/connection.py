@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from aiohubassoc._http.limiter_interface import Limiter
-    from aiohubassoc.cli.options import AccessOptions, TokenOptions
+    from aiohubassoc.cli.options import AccessOptions
     from aiohubassoc.observer import Observer
     from aiohubassoc.shared_quota.store import Store
     from aiohubassoc.simulator import PortalSettings
@@ -173,7 +173,7 @@ def find_base_url(given: str | None) -> str:
     return given or os.environ.get(BASE_URL_VARIABLE, "").strip() or BASE_URL
 
 
-def read_token(options: TokenOptions) -> str | TokenProvider:
+def read_token(options: AccessOptions) -> str | TokenProvider:
     """
     Return the token, or what gives it and a new one once HubSpot refuses it; OptionsError: none.
 
@@ -207,7 +207,7 @@ def read_token(options: TokenOptions) -> str | TokenProvider:
     )
 
 
-def name_token_source(options: TokenOptions) -> str:
+def name_token_source(options: AccessOptions) -> str:
     """Return where the token comes from, for people."""
     if options.token_file is not None:
         return options.token_file

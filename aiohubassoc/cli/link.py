@@ -68,18 +68,18 @@ def link(
         portal = attrs.evolve(portal, base_url=find_base_url(portal.base_url))
     command = run_folder.Command(tuple(files), input_, portal, pace, check, send)
     checks_account = not (no_check or portal.simulate)
-    call = run_folder.LinkCall(token, output, folder, uvloop, limit, checks_account)
+    call = run_folder.LinkCall(command, token, output, folder, uvloop, limit, checks_account)
     if dry_run:
         from aiohubassoc.cli.plan import print_plan  # noqa: PLC0415 -- only if asked
 
         for option, value in (("--limit", limit), ("--on-end", output.on_end)):
             if value is not None:
                 raise OptionsError(f"{option} is for a run: --dry-run sends nothing")
-        _check(command, call)
-        return print_plan(command, call, daily_limit=daily_limit)
+        _check(call)
+        return print_plan(call, daily_limit=daily_limit)
     if daily_limit is not None:
         raise OptionsError("--daily-limit is for --dry-run: HubSpot reports to a run what is left")
-    return link_pairs(command, call)
+    return link_pairs(call)
 
 
 class LinkRun(Runner):
@@ -140,20 +140,17 @@ class LinkRun(Runner):
             self.sinks.write_row(self._table.cells(outcome.pair), result)
 
 
-def link_pairs(
-    command: run_folder.Command,
-    call: run_folder.LinkCall,
-    table: run_folder.FolderTable | None = None,
-) -> int:
+def link_pairs(call: run_folder.LinkCall, table: run_folder.FolderTable | None = None) -> int:
     """
-    Link what *command* says and return the exit code; `help.md` says which.
+    Link what the command says and return the exit code; `help.md` says which.
 
     What it raises, `AioHubAssocError` or `StorageError`, is raised before anything is sent.
     *table* has the pairs where they are not read from the input any more.
     """
-    _check(command, call, reads_input=table is None)
+    _check(call, reads_input=table is None)
+    command = call.command
     with ExitStack() as stack:
-        connection = _connect(stack, command, call)
+        connection = _connect(stack, call)
         keeps_outcomes = bool(call.folder.run or command.send.verify or call.output.report)
         observer = StatisticsObserver() if keeps_outcomes else None
         client = connection.make_client(observer=observer)
@@ -162,8 +159,7 @@ def link_pairs(
         if observer is not None:
             limiter = client.batch_limiter if command.send.is_batch else client.limiter
             observer.find_quota = lambda: limiter.quota
-            base_url = connection.base_url
-            journal = run_folder.open_journal(stack, command, call.folder, rows, base_url)
+            journal = run_folder.open_journal(stack, call, rows, connection.base_url)
             journal.observer = observer
             journal.check()  # before HubSpot is asked
         run, verification = LinkRun(connection, rows, call, journal), None
@@ -200,12 +196,10 @@ def link_pairs(
         return code
 
 
-def _check(
-    command: run_folder.Command, call: run_folder.LinkCall, *, reads_input: bool = True
-) -> None:
+def _check(call: run_folder.LinkCall, *, reads_input: bool = True) -> None:
     """Raise OptionsError for what does not go together, before anything is done."""
+    command, output = call.command, call.output
     options.check_input(command.input)
-    output = call.output
     files = {
         "--failures": output.failures,
         "--report": output.report,
@@ -225,10 +219,9 @@ def _check(
         group.check()
 
 
-def _connect(
-    stack: ExitStack, command: run_folder.Command, call: run_folder.LinkCall
-) -> Connection:
+def _connect(stack: ExitStack, call: run_folder.LinkCall) -> Connection:
     """Return where the pairs go; an error names what is wrong with the input, too."""
+    command = call.command
     try:
         return Connection.open(stack, command, call.token, folder=call.folder.run)
     except OptionsError as error:
@@ -250,7 +243,7 @@ def _find_steps(
     from aiohubassoc.cli.hints import after_link  # noqa: PLC0415 -- only where there are any
 
     needs_input = needs_input and not run.report.input_complete
-    return after_link(run.report, run.command, call, needs_input=needs_input)
+    return after_link(run.report, call, needs_input=needs_input)
 
 
 def _explain_obstacle(run: LinkRun, call: run_folder.LinkCall) -> str | None:
@@ -270,7 +263,7 @@ def _write_report(run: LinkRun, call: run_folder.LinkCall) -> int:
     path, journal = call.output.report, run.journal
     assert path is not None  # noqa: S101 -- it is asked for
     assert journal is not None  # noqa: S101 -- then there is one
-    write = partial(report_file.report_link, path, journal.folder, run.report, run.command, call)
+    write = partial(report_file.report_link, path, journal.folder, run.report, call)
     return report_file.write_and_say(run, path, write)
 
 

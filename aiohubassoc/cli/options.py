@@ -241,9 +241,9 @@ class PortalOptions(AddressOptions):
 
 
 @attrs.frozen
-class TokenOptions:
+class AccessOptions:
     """
-    Where the access token is.
+    How to get to HubSpot: what may be secret, and no run folder keeps.
 
     Args:
         token_file: Read the access token from this file instead of HUBSPOT_ACCESS_TOKEN. It is
@@ -252,29 +252,19 @@ class TokenOptions:
             as a shell does, but no shell runs it; it has 60 s. It is run again when HubSpot
             refuses the token.
         token_stdin: Read the access token from the first line of standard input.
+        proxy: Go through this proxy, such as http://proxy:3128. Without it: HTTPS_PROXY, unless
+            NO_PROXY has the host.
     """
 
     token_file: str | None = None
     token_command: str | None = None
     token_stdin: Flag = False
+    proxy: str | None = None
 
     def check(self, inputs: Sequence[str]) -> None:
         """Raise OptionsError where standard input would hold both the pairs and the token."""
         if self.token_stdin and STDIN in inputs:
             raise OptionsError("standard input holds either the pairs or the token")
-
-
-@attrs.frozen
-class AccessOptions(TokenOptions):
-    """
-    How to get to HubSpot: what may be secret, and no run folder keeps.
-
-    Args:
-        proxy: Go through this proxy, such as http://proxy:3128. Without it: HTTPS_PROXY, unless
-            NO_PROXY has the host.
-    """
-
-    proxy: str | None = None
 
 
 @attrs.frozen

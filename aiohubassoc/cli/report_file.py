@@ -72,22 +72,16 @@ def report_folder(path: str, folder: str) -> None:
     write_page(path, render(attrs.evolve(contents, steps=_find_steps(folder, header, contents))))
 
 
-def report_link(
-    path: str,
-    folder: Path,
-    report: LinkReport,
-    command: run_folder.Command,
-    call: run_folder.LinkCall,
-) -> None:
+def report_link(path: str, folder: Path, report: LinkReport, call: run_folder.LinkCall) -> None:
     """Write the report of a run that has just ended; *folder* may be a temporary one."""
     is_read, name = report.input_complete, call.folder.run
     with Reader(folder) as reader:
-        header = {**reader.header(), "command": command.to_header()}
+        header = {**reader.header(), "command": call.command.to_header()}
     if name is None:  # a temporary folder keeps less, and there is nothing to continue
         header["job"] = {"portal": report.portal}
     contents = _read_contents(folder, header, name, None if is_read else report.input_rows)
     if name is None:
-        steps = [(step, "") for step in after_link(report, command, call, needs_input=not is_read)]
+        steps = [(step, "") for step in after_link(report, call, needs_input=not is_read)]
     else:
         steps = _find_steps(str(folder), header, contents)
     write_page(path, render(attrs.evolve(contents, steps=steps)))

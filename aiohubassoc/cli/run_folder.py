@@ -122,8 +122,9 @@ class FolderOptions:
 
 @attrs.frozen
 class LinkCall:
-    """How ``link`` or ``resume`` was called, besides what a run folder keeps."""
+    """How ``link`` or ``resume`` was called: the command, and what a run folder does not keep."""
 
+    command: Command
     token: options.AccessOptions = attrs.Factory(options.AccessOptions)
     output: options.OutputOptions = attrs.Factory(options.OutputOptions)
     folder: FolderOptions = attrs.Factory(FolderOptions)
@@ -267,10 +268,9 @@ def restore_cells(pair: Pair) -> list[str] | dict[str, object]:
     return kept if isinstance(kept, list | dict) else [pair.from_id, pair.to_id]
 
 
-def open_journal(
-    stack: ExitStack, command: Command, how: FolderOptions, table: RowTable, base_url: str
-) -> Journal:
+def open_journal(stack: ExitStack, call: LinkCall, table: RowTable, base_url: str) -> Journal:
     """Return the run folder for a table; without ``--run`` one that ends with *stack*."""
+    command, how = call.command, call.folder
     folder, are_stable, job = how.run, False, {}
     about: dict[str, object] = {"columns": table.header, "inputs": [], "names": table.names}
     about[HAS_OBJECTS] = table.has_objects
@@ -298,14 +298,14 @@ def open_journal(
     return journal
 
 
-def find_refusal(command: Command, how: FolderOptions, table: PairTable) -> str | None:
+def find_refusal(call: LinkCall, table: PairTable) -> str | None:
     """Return why ``link`` would refuse the run folder, which is there; None: it would not."""
-    assert how.run is not None  # noqa: S101 -- it is there
-    with open_folder(how.run) as reader:
+    assert call.folder.run is not None  # noqa: S101 -- it is there
+    with open_folder(call.folder.run) as reader:
         job = reader.header().get("job")
     kept = job.get("portal") if isinstance(job, dict) else None  # the portal may be another one
     try:
-        open_journal(contextlib.ExitStack(), command, how, table, str(kept)).check()
+        open_journal(contextlib.ExitStack(), call, table, str(kept)).check()
     except JournalInUseError:  # until that run ends
         return None
     except JournalMismatchError as error:
