@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
     from aiohubassoc.journal.row_codec import Place
 
-# Of files, where none is read.
-_NOTHING_READ: Final = (0, 0, 0, (0, 0, 0))
 # What a run reports as there.
 REPORTED_LINKED: Final = (Status.LINKED, Status.PARTIAL)
 # What a run folder keeps in place of a portal's address that is another one each time.
@@ -150,7 +148,7 @@ class FolderTable:
         statuses: Sequence[Status] = (),
         place: Callable[[int, int], str] | None = None,
     ) -> None:
-        self.counts, self.counted = None, _NOTHING_READ
+        self.counts = None
         self._reader = reader
         self._statuses = statuses
         header = reader.header()

@@ -20,11 +20,6 @@ Fields: TypeAlias = list[str] | dict[str, object]
 Ends: TypeAlias = list[tuple[str, str]]
 """The records of one end of a row's pairs: the type and the id of each."""
 
-TakenOff: TypeAlias = tuple[int, int, int]
-"""The counts of `InputCounts` of what was removed from cells: spaces, text marks, floats."""
-Counted: TypeAlias = tuple[int, int, int, TakenOff]
-"""The counts of `InputCounts` as of a row: rows, rejected, with nothing to link, and these."""
-
 # How compact rows begin. Neither byte occurs in text that is encoded as UTF-8.
 _BETWEEN_CELLS: Final = b"\xff"
 _COMPRESSED: Final = b"\xfe"
@@ -43,6 +38,10 @@ class Record:
     source: int = 0  # which of the inputs it is from, from 0
     # The column whose cell is no id, and what it holds; None: another problem.
     wrong_cell: tuple[str, CellKind] | None = None
+    # The counts of `InputCounts` as of this row: rows, rejected, nothing to link.
+    counted: tuple[int, int, int] = attrs.field(default=(0, 0, 0), eq=False)
+    # And of what was removed from cells: spaces, text marks, floats.
+    taken_off: tuple[int, int, int] = attrs.field(default=(0, 0, 0), eq=False)
 
     @property
     def fields(self) -> Fields:
@@ -119,10 +118,10 @@ class InputCounts:
     _wrong_cells: dict[tuple[str, CellKind], int] = attrs.field(factory=dict, init=False)
     _first_problem: str = attrs.field(default="", init=False)
 
-    def restore(self, counted: Counted) -> None:
-        """Take back what was counted of rows that were read ahead, and nobody has taken."""
-        self.rows, self.rejected, self.nothing_to_link, taken_off = counted
-        self.spaces, self.text_marks, self.floats = taken_off
+    def restore(self, last: Record) -> None:
+        """Take back what was counted of rows that were read after *last*, and nobody has taken."""
+        self.rows, self.rejected, self.nothing_to_link = last.counted
+        self.spaces, self.text_marks, self.floats = last.taken_off
 
     def note(self, text: str) -> None:
         """Add *text* to the notes unless it is there."""
