@@ -13,7 +13,7 @@ import attrs
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.cells import character_problem
 from aiohubassoc.files.limits import CELL_CHARS, ROW_CHARS
-from aiohubassoc.files.record import Record
+from aiohubassoc.files.record import Record, TableReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +42,7 @@ class _BrokenRecordError(InputError):
         super().__init__(f"{name}, line {line}: {why}. {next_step}")
 
 
-class CsvReader:
+class CsvReader(TableReader):
     """
     The rows of a CSV or TSV file, the header among them; a blank line is none.
 
@@ -51,18 +51,14 @@ class CsvReader:
     seemed to end a cell: see `hold_back`. Of the file, *lines_before* were read before.
     """
 
-    unit: str = "line"
-    count: int | None = None
-    hint: str = ""
-    list_columns: frozenset[int] = frozenset()
-    has_fixed_columns: bool = False
+    unit = "line"
+    has_fixed_columns = False
 
     def __init__(
         self, file: IO[str], *, name: str, delimiter: str, encoding: str, lines_before: int = 0
     ) -> None:
         self.name = name
-        self.delimiter: str | None = delimiter
-        self.row_chars = 0
+        self.delimiter = delimiter
         self._file = file
         self._separator = delimiter
         self._encoding = encoding

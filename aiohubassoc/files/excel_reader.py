@@ -17,7 +17,7 @@ from aiohubassoc.files.excel_workbook import (
     parse_pieces,
 )
 from aiohubassoc.files.limits import COLUMNS, ROW_CHARS, listed, shown
-from aiohubassoc.files.record import Record
+from aiohubassoc.files.record import Record, TableReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ _DAY_SECONDS: Final = 86_400
 _LAST_DAY_BEFORE_MARCH_1900: Final = 60
 
 
-class ExcelReader:
+class ExcelReader(TableReader):
     """
     The rows of a sheet, each cell as text, the header among them.
 
@@ -46,18 +46,12 @@ class ExcelReader:
         InputError: It is no workbook or damaged, or has no such sheet.
     """
 
-    unit: str = "row"
-    delimiter: str | None = None
-    list_columns: frozenset[int] = frozenset()
-    has_fixed_columns: bool = True
-
     def __init__(self, file: IO[bytes], name: str, layout: Layout, counts: InputCounts) -> None:
         self._file = file
         self._include_hidden = layout.include_hidden
         self._counts = counts
         self._hidden_rows = 0
         self._workbook = Workbook(file, name)
-        self.row_chars = 0
         try:
             sheets = self._workbook.sheets
             sheet = self._choose(sheets, name, layout.sheet)
@@ -71,12 +65,10 @@ class ExcelReader:
 
     @property
     def count(self) -> int | None:
-        """The number of the last row; None if the sheet does not say it."""
         return self._rows.last_row
 
     @property
     def hint(self) -> str:
-        """Where else the columns may be."""
         sentences = []
         if self._other_sheets:
             sentences.append(f"Other sheets, for --sheet: {_listed(self._other_sheets)}")

@@ -21,8 +21,7 @@ from aiohubassoc.files.parquet_reader import ParquetReader
 if TYPE_CHECKING:
     from aiohubassoc.files.byte_source import ByteSource
     from aiohubassoc.files.layout import Layout
-    from aiohubassoc.files.record import InputCounts
-    from aiohubassoc.files.table import TableReader
+    from aiohubassoc.files.record import InputCounts, TableReader
 
 # The formats that are not text, in messages.
 _TITLES: Final = {PARQUET: "a Parquet file", EXCEL: "an Excel workbook"}

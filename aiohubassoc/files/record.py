@@ -1,9 +1,10 @@
-"""One row of an input, and the counts of all rows for the summary of a run."""
+"""One row of an input, what reads rows, and the counts of all rows for the summary of a run."""
 
 from __future__ import annotations
 
 import json
 import zlib
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
@@ -12,7 +13,7 @@ from aiohubassoc.files.ids import CellKind, RejectedRowError
 from aiohubassoc.files.limits import LONG_ROW_BYTES, ROW_PAIRS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from aiohubassoc.pair import Pair
 
@@ -94,6 +95,35 @@ class Record:
             for from_type, from_id in first
             for to_type, to_id in second
         ]
+
+
+class TableReader(ABC):
+    """The rows of one file, the header among them, each cell as text; read when asked for."""
+
+    name: str  # its name in messages
+    unit: str = "row"  # what `Record.line` counts: ``"line"`` or ``"row"``
+    delimiter: str | None = None  # the character between the columns; None where there is none
+    list_columns: frozenset[int] = frozenset()  # the places of columns whose cells are lists
+    has_fixed_columns = True  # whether each cell surely stands in its column, even in a short row
+    row_chars = 0  # about how long the latest row is
+
+    @property
+    def count(self) -> int | None:
+        """The number of the last row; None if the file does not say it."""
+        return None
+
+    @property
+    def hint(self) -> str:
+        """Where else the columns may be, as a sentence."""
+        return ""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Record]:
+        """Yield each row; raise an InputError at damage."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the file."""
 
 
 @attrs.define

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
@@ -27,36 +27,11 @@ if TYPE_CHECKING:
 
     from aiohubassoc.files.columns import End, FindColumns
     from aiohubassoc.files.hubspot import TypeNames
-    from aiohubassoc.files.record import Ends, InputCounts, Record
+    from aiohubassoc.files.record import Ends, InputCounts, Record, TableReader
 
 _T = TypeVar("_T")
 # A title, a date, an empty line: a header stands among the first rows.
 _HEADER_ROWS: Final = 20
-
-
-class TableReader(Protocol):
-    """The rows of one file, read as they are asked for, each cell as text."""
-
-    name: str  # its name in messages
-    unit: str  # what `Record.line` counts: ``"line"`` or ``"row"``
-    delimiter: str | None  # the character between the columns; None where there is none
-    list_columns: frozenset[int]  # the places of columns whose cells are lists
-    has_fixed_columns: bool  # whether each cell surely stands in its column, even in a short row
-    row_chars: int  # about how long the latest row is
-
-    @property
-    def count(self) -> int | None:
-        """The number of the last row, if the file has it."""
-
-    @property
-    def hint(self) -> str:
-        """Where else the columns may be, as a sentence."""
-
-    def __iter__(self) -> Iterator[Record]:
-        """Yield each row, the header among them; raise an InputError at damage."""
-
-    def close(self) -> None:
-        """Close the file."""
 
 
 class Table:
