@@ -139,6 +139,49 @@ class LinkRun(Runner):
         if not outcome.ok:
             self.sinks.write_row(self._table.cells(outcome.pair), result)
 
+    def explain_obstacle(self) -> str | None:
+        """Print and return why no pair can be linked; None: nothing of the kind was found."""
+        if self.obstacle is None:
+            return None
+        from aiohubassoc.cli.hints import after_stop  # noqa: PLC0415 -- only where there is one
+
+        step = after_stop(self.obstacle, self._call.token, self.report.day_end)
+        problem = step or str(self.obstacle)
+        print_error(f"Nothing was sent. {problem}")
+        return problem
+
+    def find_steps(self, code: int) -> list[str]:
+        """Return what to do next."""
+        is_done = code == ExitCode.ALL_LINKED and not self.report.is_limited
+        if not self.began or (is_done and self._call.output.failures is None):
+            return []
+        from aiohubassoc.cli.hints import after_link  # noqa: PLC0415 -- only where there are any
+
+        needs_input = self._table.may_block and not self.report.input_complete
+        return after_link(self.report, self._call, needs_input=needs_input)
+
+    def write_report(self, path: str, journal: Journal) -> int:
+        """Write the report of the run, and return the exit code of that."""
+        from aiohubassoc.cli import report_file  # noqa: PLC0415 -- only if asked
+
+        write = partial(report_file.report_link, path, journal.folder, self.report, self._call)
+        return report_file.write_and_say(self, path, write)
+
+    def end_verification(self, report: VerifyReport | None) -> list[str]:
+        """Print what was read back (None: nothing), and return what to do about it."""
+        from aiohubassoc.cli.hints import after_verify  # noqa: PLC0415 -- only if asked
+
+        if report is None:
+            if self.prints_summary:
+                ended = "[yellow]Nothing was read back (--verify): the run ended early.[/]"
+                self.console.print(ended)
+            return []
+        steps = after_verify(report, self.command, self._call.token, None, self._call.folder.run)
+        if self.prints_summary:
+            print_verify_report(report, "the run", self.console)
+            print_lines(steps, self.console)
+        return steps
+
 
 def link_pairs(call: run_folder.LinkCall, table: run_folder.FolderTable | None = None) -> int:
     """
@@ -165,8 +208,8 @@ def link_pairs(call: run_folder.LinkCall, table: run_folder.FolderTable | None =
         run, verification = LinkRun(connection, rows, call, journal), None
         with asyncio.Runner(loop_factory=loop_factory(uvloop=call.uvloop)) as loop:
             code = loop.run(run.run(client))
-            problem = _explain_obstacle(run, call)
-            steps = _find_steps(run, code, call, needs_input=rows.may_block)
+            problem = run.explain_obstacle()
+            steps = run.find_steps(code)
             if run.began and run.prints_summary:
                 print_link_report(run.report, run.console)
                 print_lines(steps, run.console)
@@ -177,8 +220,8 @@ def link_pairs(call: run_folder.LinkCall, table: run_folder.FolderTable | None =
                 read = read_back(connection, client.batch_limiter, journal.folder, rows.place)
                 verify_code, verification = loop.run(read)
                 code = max(code, verify_code)
-        if call.output.report is not None and run.began:
-            code = max(code, _write_report(run, call))
+        if call.output.report is not None and journal is not None and run.began:
+            code = max(code, run.write_report(call.output.report, journal))
         result = {
             **run.report.as_json(),
             "run": call.folder.run,
@@ -190,7 +233,7 @@ def link_pairs(call: run_folder.LinkCall, table: run_folder.FolderTable | None =
             "exit_code": int(code),
         }
         if command.send.verify and run.began:
-            steps += _end_verification(verification, run, call)
+            steps += run.end_verification(verification)
         pairs = plural(run.report.total, "pair")
         run.end(result, f"{pairs} in {run.report.seconds:,.1f} s", steps)
         return code
@@ -232,52 +275,3 @@ def _connect(stack: ExitStack, call: run_folder.LinkCall) -> Connection:
         except AioHubAssocError as problem:
             raise OptionsError(f"{error}. And {problem}") from None
         raise
-
-
-def _find_steps(
-    run: LinkRun, code: int, call: run_folder.LinkCall, *, needs_input: bool
-) -> list[str]:
-    is_done = code == ExitCode.ALL_LINKED and not run.report.is_limited
-    if not run.began or (is_done and call.output.failures is None):
-        return []
-    from aiohubassoc.cli.hints import after_link  # noqa: PLC0415 -- only where there are any
-
-    needs_input = needs_input and not run.report.input_complete
-    return after_link(run.report, call, needs_input=needs_input)
-
-
-def _explain_obstacle(run: LinkRun, call: run_folder.LinkCall) -> str | None:
-    """Print and return why no pair can be linked; None: nothing of the kind was found."""
-    if run.obstacle is None:
-        return None
-    from aiohubassoc.cli.hints import after_stop  # noqa: PLC0415 -- only where there is one
-
-    problem = after_stop(run.obstacle, call.token, run.report.day_end) or str(run.obstacle)
-    print_error(f"Nothing was sent. {problem}")
-    return problem
-
-
-def _write_report(run: LinkRun, call: run_folder.LinkCall) -> int:
-    from aiohubassoc.cli import report_file  # noqa: PLC0415 -- only if asked
-
-    path, journal = call.output.report, run.journal
-    assert path is not None  # noqa: S101 -- it is asked for
-    assert journal is not None  # noqa: S101 -- then there is one
-    write = partial(report_file.report_link, path, journal.folder, run.report, call)
-    return report_file.write_and_say(run, path, write)
-
-
-def _end_verification(
-    report: VerifyReport | None, run: LinkRun, call: run_folder.LinkCall
-) -> list[str]:
-    from aiohubassoc.cli.hints import after_verify  # noqa: PLC0415 -- only if asked
-
-    if report is None:
-        if run.prints_summary:
-            run.console.print("[yellow]Nothing was read back (--verify): the run ended early.[/]")
-        return []
-    steps = after_verify(report, run.command, call.token, None, call.folder.run)
-    if run.prints_summary:
-        print_verify_report(report, "the run", run.console)
-        print_lines(steps, run.console)
-    return steps
