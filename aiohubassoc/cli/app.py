@@ -232,7 +232,7 @@ def _parse(app: App, arguments: Sequence[str]) -> tuple[Callable[[], int | None]
     work = partial(command, *bound.args, **bound.kwargs)
     if arguments[:1] == [_COMPLETION]:
         work = partial(_install_completion, work)
-    return work, bound.arguments.get("output") or bound.arguments.get("options")
+    return work, bound.arguments.get("output")
 
 
 def _call(work: Callable[[], int], output: object, stack: contextlib.ExitStack) -> int:

@@ -40,8 +40,6 @@ _ARGUMENTS: Final = re.compile(
 
 @attrs.frozen
 class Connection:
-    """Where a command sends to."""
-
     command: Command
     base_url: str
     token: str | TokenProvider = attrs.field(repr=False)
@@ -208,7 +206,6 @@ def read_token(options: AccessOptions) -> str | TokenProvider:
 
 
 def name_token_source(options: AccessOptions) -> str:
-    """Return where the token comes from, for people."""
     if options.token_file is not None:
         return options.token_file
     if options.token_command is not None:

@@ -147,7 +147,6 @@ class _KeepingRun(LinkRun):
 
 
 def demo() -> int:
-    """Link 2,000 pairs against a simulated portal and compare every outcome with its records."""
     console = stdout()
     example = _find_example()
     console.print(
