@@ -300,7 +300,6 @@ def parse_pieces(file: IO[bytes], handler: Handler) -> Iterator[None]:
 
 
 def is_true(text: str | None) -> bool:
-    """Return whether an attribute is true."""
     return text in {"1", "true", "on"}
 
 

@@ -268,20 +268,17 @@ class _Keys:
 
 
 class _KeyedEnd:
-    """One end of the pairs."""
-
     keys: _Keys  # where it stands in the objects that come next
 
     def __init__(self, wanted: Wanted, rule: IdRule, types: TypeNames, name: str) -> None:
         key = wanted.column
         wanted.refuse_contradiction(key or "", name)
-        self._end = wanted.end
-        self._id_name = wanted.id_name
+        self._wanted = wanted
         self._names = (wanted.id_name, wanted.end) if key is None else (key,)
         self._type_name = f"{wanted.end}_type"
         object_type = wanted.object_type or hubspot.named_type(key or "")
         self._object_type = (
-            None if object_type is None else types.name(object_type, f"--{self._end}")
+            None if object_type is None else types.name(object_type, f"--{wanted.end}")
         )
         self._rule = rule
         self._types = types
@@ -294,7 +291,7 @@ class _KeyedEnd:
                 key,
                 key[:SHOWN_CHARS],
                 find_key(self._type_name, fields),
-                normalize(key) != self._id_name,
+                normalize(key) != self._wanted.id_name,
                 hubspot.holds_several(key),
                 found[1] if len(found) > 1 else None,
             )
@@ -302,7 +299,7 @@ class _KeyedEnd:
         others = ""
         if fields and len(self._names) > 1:  # the user named none
             keys = list_columns(list(fields)[:_SHOWN_KEYS], quoted=False)
-            others = f". Its keys: {keys}. Choose with --{self._end}-column"
+            others = f". Its keys: {keys}. Choose with {self._wanted.column_option}"
         raise RejectedRowError(f"has no {missing}{others}")
 
     def records(self, fields: Mapping[str, object]) -> Ends:
@@ -318,7 +315,7 @@ class _KeyedEnd:
             if again is not None and canonical_id(again[1]) not in ids:
                 raise RejectedRowError(
                     f"{self.keys.shown} is {shown(str(value))}, but {other} is "
-                    f"{shown(str(fields[other]))}: choose with --{self._end}-column"
+                    f"{shown(str(fields[other]))}: choose with {self._wanted.column_option}"
                 )
         return ends
 
@@ -377,7 +374,7 @@ class _KeyedEnd:
             return self._object_type
         raise RejectedRowError(
             f'{self.keys.shown} has no type: write it as "contacts:101", add '
-            f"{self._type_name!r}, or give --{self._end}"
+            f"{self._type_name!r}, or give --{self._wanted.end}"
         )
 
 

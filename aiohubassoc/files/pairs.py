@@ -257,8 +257,6 @@ class InputFile:
 
 
 class _PairFile(InputFile):
-    """An input whose rows hold pairs."""
-
     def __init__(
         self, path: str, layout: Layout, counts: InputCounts, types: TypeNames, *, is_first: bool
     ) -> None:

@@ -260,8 +260,6 @@ def _bound_resources(size_bytes: int) -> None:
 
 
 class _ColumnDecoder:
-    """Decodes one column."""
-
     def __init__(self, arrow: ModuleType, kind: pa.DataType) -> None:
         self._arrow = arrow
         types = arrow.types

@@ -77,7 +77,6 @@ class Record:
         return data
 
     def reject(self, error: ValueError) -> None:
-        """Set the problem to what *error* says."""
         self.problem = str(error)
         self.wrong_cell = error.wrong_cell if isinstance(error, RejectedRowError) else None
 

@@ -38,7 +38,6 @@ class RowResult:
 
     @classmethod
     def rejected(cls, problem: str | None) -> Self:
-        """Return that the row was rejected."""
         return cls("invalid", "INVALID_ROW", problem)
 
 
