@@ -11,6 +11,7 @@ import attrs
 
 from aiohubassoc.cli import options, run_folder
 from aiohubassoc.cli.connection import Connection, find_base_url
+from aiohubassoc.cli.hints import after_link, after_stop, after_verify
 from aiohubassoc.cli.report import Example, ExitCode, LinkReport, outcome_result
 from aiohubassoc.cli.runner import Runner, loop_factory
 from aiohubassoc.cli.sinks import check_outputs
@@ -143,8 +144,6 @@ class LinkRun(Runner):
         """Print and return why no pair can be linked; None: nothing of the kind was found."""
         if self.obstacle is None:
             return None
-        from aiohubassoc.cli.hints import after_stop  # noqa: PLC0415 -- only where there is one
-
         step = after_stop(self.obstacle, self._call.token, self.report.day_end)
         problem = step or str(self.obstacle)
         print_error(f"Nothing was sent. {problem}")
@@ -155,8 +154,6 @@ class LinkRun(Runner):
         is_done = code == ExitCode.ALL_LINKED and not self.report.is_limited
         if not self.began or (is_done and self._call.output.failures is None):
             return []
-        from aiohubassoc.cli.hints import after_link  # noqa: PLC0415 -- only where there are any
-
         needs_input = self._table.may_block and not self.report.input_complete
         return after_link(self.report, self._call, needs_input=needs_input)
 
@@ -169,8 +166,6 @@ class LinkRun(Runner):
 
     def end_verification(self, report: VerifyReport | None) -> list[str]:
         """Print what was read back (None: nothing), and return what to do about it."""
-        from aiohubassoc.cli.hints import after_verify  # noqa: PLC0415 -- only if asked
-
         if report is None:
             if self.prints_summary:
                 ended = "[yellow]Nothing was read back (--verify): the run ended early.[/]"

@@ -14,13 +14,12 @@ from aiohubassoc.files.hubspot import TypeNames
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.options import Quota
 from aiohubassoc.pair import OBJECT_TYPE_FORMS, Pair
+from aiohubassoc.shared_quota.quota import SharedQuota
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cyclopts import Token
-
-    from aiohubassoc.shared_quota.quota import SharedQuota
 
 # Where the name of a field is not that of its option.
 _NAMES: Final = {"from_type": "from", "to_type": "to"}
@@ -125,8 +124,6 @@ class PaceOptions(QuotaOptions):
             if self.shared_key is not None:
                 raise OptionsError("--shared-key is for --shared-quota")
             return None
-        from aiohubassoc.shared_quota.quota import SharedQuota  # noqa: PLC0415 -- if asked
-
         try:
             key = {} if self.shared_key is None else {"key": self.shared_key}
             return SharedQuota(self.shared_quota, **key)

@@ -30,6 +30,7 @@ from aiohubassoc.journal.row_codec import make_place, split_place
 from aiohubassoc.journal.schema import DATABASE
 from aiohubassoc.models import Status
 from aiohubassoc.pair import Pair, RejectedPair, unchecked_pair
+from aiohubassoc.shared_quota.quota import to_kept_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -84,8 +85,6 @@ class Command:
         files = [path if path == STDIN else str(Path(path).absolute()) for path in self.files]
         kept = {**attrs.asdict(self), "files": files}
         if self.pace.shared_quota is not None:
-            from aiohubassoc.shared_quota.quota import to_kept_url  # noqa: PLC0415 -- if asked
-
             kept["pace"]["shared_quota"] = to_kept_url(self.pace.shared_quota)
         return kept
 
