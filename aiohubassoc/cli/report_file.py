@@ -113,12 +113,7 @@ def write_page(path: str, page: str) -> None:
 def _read_contents(
     folder: str | Path, header: Mapping[str, Any], name: str | None, input_rows: int | None
 ) -> Contents:
-    """
-    Return what a report says of a run folder, but for what to do next.
-
-    *header* may have more than the folder keeps; *name* is what the folder is called, None: it
-    does not last; *input_rows* are the rows of the input, None: all of them were read.
-    """
+    """Return what a report says of a run folder, but for what to do next."""
     return read_contents(
         Path(folder),
         name=name,

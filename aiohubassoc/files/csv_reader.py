@@ -190,12 +190,9 @@ class CsvReader(TableReader):
         self._file.close()
 
     def _bare_fields(self, begun: int, error: csv.Error) -> list[str] | None:
-        """
-        Return the cells of a line of TSV whose quotes are text; None for any other error.
-
-        Programs that write TSV without quoting leave ``"Acme" Inc`` as it is. Such a line has an
-        even number of quotes and, as `refuse_if_broken` checks, all its fields.
-        """
+        """Return the cells of a line of TSV whose quotes are text; None for any other error."""
+        # Programs that write TSV without quoting leave "Acme" Inc as it is. Such a line has an even
+        # number of quotes and, as `refuse_if_broken` checks, all its fields.
         is_one_line = len(self._row_lines) == 1 and not self._folded.count
         if self._separator != "\t" or not is_one_line or _TEXT_AFTER_QUOTE not in str(error):
             return None
@@ -204,12 +201,8 @@ class CsvReader(TableReader):
         return None if line.count('"') % 2 else line.rstrip("\r\n").split("\t")
 
     def _is_glued(self, columns: int) -> bool:
-        """
-        Return whether the latest row, of several lines of TSV, is several: each has all columns.
-
-        Programs that write TSV without quoting leave the quotes of ``"Acme`` and ``5"`` as they
-        are. Of CSV this says nothing, as any text may hold commas.
-        """
+        """Return whether the lines of the latest row of TSV are rows: each has all columns."""
+        # So it is where quotes are text, as above. Of CSV this says nothing: text may hold commas.
         if self._separator != "\t":
             return False
         counts = {*self._folded.tabs, *(line.count("\t") for line in self._row_lines)}
