@@ -24,38 +24,8 @@ if TYPE_CHECKING:
 
     from aiohubassoc.cli.options import PrintOptions
 
-_EXAMPLES = (
-    "demo",
-    "check --from contacts --to companies",
-    "link pairs.csv --from contacts --to companies",
-    "link pairs.csv --from contacts --to companies --simulate",
-    "plan pairs.csv --from contacts --to companies --quota professional",
-    "link pairs.csv --from contacts --to companies --run runs/2026-11-25",
-    "resume runs/2026-11-25",
-    "status runs/2026-11-25",
-    "export runs/2026-11-25 --failed --output failed.csv",
-    "link pairs.csv --from contacts --to companies --via batch --verify",
-    "report runs/2026-11-25 -o run.html",
-    "verify pairs.csv --from contacts --to companies --output missing.csv",
-    'pairs contacts.csv companies.csv --on "Company Name" --output pairs.csv',
-    (
-        'pairs contacts.csv companies.csv --left-on Email --right-on "Company Domain Name" '
-        "--match email-domain"
-    ),
-    "link - --from deals --to contacts --json < pairs.csv",
-    "simulate --port 8080",
-)
-_ACCESS = "The access token is read from HUBSPOT_ACCESS_TOKEN."
 _MOST_LETTERS = 200
 _COMPLETION = "--install-completion"
-_LINE = (
-    'A line of --stream: {"from": "contacts:1", "to": "companies:2", "ok": true, '
-    '"status": "linked", "attempts": 1, "line": 2}'
-)
-_INPUT_LINE = (
-    'A line of JSON Lines: {"from": "contacts:1", "to": "companies:2"}, or with --from and --to '
-    '{"from_id": 1, "to_id": 2}'
-)
 # Each command's module. Its help is in `help.md`, so that help does not load the module.
 _COMMANDS = {
     "check": "check",
@@ -81,25 +51,16 @@ _FLEET_COMMANDS = {
     "report": "fleet_report",
     "portals": "fleet",
 }
-_FLEET_EXAMPLES = (
-    "fleet init --database postgresql://user@host/name",
-    "fleet submit acme pairs.csv --from contacts --to companies --portals portals.toml",
-    "fleet worker --portals portals.toml",
-    "fleet status",
-    "fleet export 1 --failed --output failed.csv",
-)
-_FLEET_NOTE = (
-    "--database and --portals may be left out where AIOHUBASSOC_DATABASE and AIOHUBASSOC_PORTALS "
-    "are set."
-)
 
 
 def make_app() -> App:
+    texts = _read_help()
+    examples, access = texts["examples"].split("\n\n"), texts["where the token is"]
     app = App(
         name="aiohubassoc",
         help="Link HubSpot CRM records in bulk: as fast as the quota allows, never above.",
         help_epilogue=_epilogue(
-            _EXAMPLES, _ACCESS, f"aiohubassoc {_COMPLETION} installs tab completion."
+            examples, access, f"aiohubassoc {_COMPLETION} installs tab completion."
         ),
         help_format="markdown",
         version=__version__,
@@ -111,40 +72,39 @@ def make_app() -> App:
         print_error=False,
         config=_check_whole_numbers,
     )
-    helps = _read_help()
     for name, module in _COMMANDS.items():
-        own = [example for example in _EXAMPLES if example.split()[0] == name]
-        notes = (_LINE, _ACCESS) if name in {"link", "resume"} else ()
-        if name in {"link", "plan", "verify"}:
-            notes = (_INPUT_LINE, *notes)
+        own = [example for example in examples if example.split()[0] == name]
+        notes = [texts["a line of JSON Lines"]] if name in {"link", "plan", "verify"} else []
+        if name in {"link", "resume"}:
+            notes += [texts["a line of --stream"], access]
         app.command(
             f"aiohubassoc.cli.{module}:{name}",
             name=name,
-            help=helps[name],
+            help=texts[name],
             help_epilogue=_epilogue(own, *notes),
         )
     fleet = App(
         name="fleet",
         help="Link runs of many portals, queued in PostgreSQL.",
-        help_epilogue=_epilogue(_FLEET_EXAMPLES, _FLEET_NOTE),
+        help_epilogue=_epilogue(texts["fleet examples"].split("\n\n"), texts["where the fleet is"]),
     )
     for name, module in _FLEET_COMMANDS.items():
-        help_ = helps[f"fleet {name}"]
+        help_ = texts[f"fleet {name}"]
         fleet.command(f"aiohubassoc.cli.{module}:{name}", name=name, help=help_)
     app.command(fleet)
     return app
 
 
 def _read_help() -> dict[str, str]:
-    """Return the help of each command, every paragraph in one line."""
+    """Return the sections of `help.md` by their names, every paragraph in one line."""
     data = pkgutil.get_data(__package__, "help.md")
     assert data is not None  # noqa: S101 -- no loader of packages lacks it
     _, *sections = data.decode().split("\n## ")
-    helps = {}
+    texts = {}
     for section in sections:
         name, *paragraphs = section.split("\n\n")
-        helps[name] = "\n\n".join(" ".join(one.split()) for one in paragraphs)
-    return helps
+        texts[name] = "\n\n".join(" ".join(one.split()) for one in paragraphs)
+    return texts
 
 
 def _epilogue(examples: Sequence[str], *notes: str) -> str:
