@@ -23,7 +23,13 @@ from aiohubassoc.files import keyed_table
 from aiohubassoc.files.byte_source import STDIN, file_identity
 from aiohubassoc.files.join import Join, Joined
 from aiohubassoc.files.layout import Layout
-from aiohubassoc.files.results import check_file_name, csv_writer, distinct_names, results_format
+from aiohubassoc.files.results import (
+    added_names,
+    check_file_name,
+    csv_writer,
+    distinct_names,
+    results_format,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -295,8 +301,7 @@ def _write_join(join: Join, output: str | None, unmatched: str | None) -> None:
     with contextlib.ExitStack() as stack:
         joined, others = _RowFile(stack, output, _HEADER), None
         if unmatched is not None:
-            taken = {name.strip().casefold() for name in join.header}
-            own = [f"aiohubassoc_{name}" if name in taken else name for name in _OWN_COLUMNS]
+            own = added_names(join.header, _OWN_COLUMNS)
             others = _RowFile(stack, unmatched, [*own, *join.header])
         try:
             for result in () if first is None else chain((first,), results):

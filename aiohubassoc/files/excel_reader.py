@@ -162,7 +162,7 @@ class _SheetRows(Handler):
             self._is_in_data = True
         elif name == "dimension":
             self.last_row = _parse_row(attributes.get("ref", ""))
-        else:
+        elif self._is_in_cell:
             super().start(name, attributes)
 
     def end(self, name: str) -> None:

@@ -145,7 +145,7 @@ class TextResults:
             self._kept = distinct_names(self._kept)
         else:
             self._csv = csv_writer(file)
-            self._write_cells(self._csv, [*self._kept, *_added_names(self._kept)])
+            self._write_cells(self._csv, [*self._kept, *added_names(self._kept)])
 
     def __enter__(self) -> Self:
         return self
@@ -178,7 +178,7 @@ class TextResults:
         else:
             earlier = set(_ADDED) if fields.keys() >= set(_ADDED) else set()
             own = {name: value for name, value in fields.items() if name not in earlier}
-        added = dict(zip(_added_names(list(own)), attrs.astuple(result), strict=True))
+        added = dict(zip(added_names(list(own)), attrs.astuple(result), strict=True))
         # ASCII only: any text of the input can be written and read so.
         self._file.write(json.dumps({**own, **added}) + "\n")
 
@@ -198,7 +198,7 @@ class ParquetResults:
 
         self._arrow: Any = pyarrow
         self._kept = _without_added(header)
-        names = distinct_names([*self._kept, *_added_names(self._kept)])
+        names = distinct_names([*self._kept, *added_names(self._kept)])
         self._schema = pyarrow.schema([(name, pyarrow.string()) for name in names])
         self._rows: list[tuple[str | None, ...]] = []
         self._chars = 0
@@ -244,10 +244,10 @@ def _without_added(header: Sequence[str]) -> list[str]:
     return list(header[: -len(_ADDED)] if names == _ADDED else header)
 
 
-def _added_names(header: Sequence[str]) -> list[str]:
-    """Return what the columns of the outcome are called beside those of the input."""
+def added_names(header: Sequence[str], names: Sequence[str] = _ADDED) -> list[str]:
+    """Return what added columns, such as those of the outcome, are called beside the input's."""
     taken = {name.strip().casefold() for name in header}
-    return [f"aiohubassoc_{name}" if name in taken else name for name in _ADDED]
+    return [f"aiohubassoc_{name}" if name in taken else name for name in names]
 
 
 def _cells(fields: Fields, columns: Sequence[str]) -> list[str | None]:
