@@ -19,17 +19,10 @@ from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.sinks import check_outputs
 from aiohubassoc.cli.summary import print_count
 from aiohubassoc.errors import InputError, OptionsError, plural
-from aiohubassoc.files import keyed_table
+from aiohubassoc.files import keyed_table, results
 from aiohubassoc.files.byte_source import STDIN, file_identity
 from aiohubassoc.files.join import Join, Joined
 from aiohubassoc.files.layout import Layout
-from aiohubassoc.files.results import (
-    added_names,
-    check_file_name,
-    csv_writer,
-    distinct_names,
-    results_format,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -183,9 +176,9 @@ def _check_files(inputs: tuple[str, str], output: str | None, unmatched: str | N
         raise OptionsError("LEFT and RIGHT are both standard input: name a file for one of them")
     check_outputs({"--output": output, "--unmatched": unmatched}, inputs=inputs)
     if output is not None:
-        check_file_name(output, ".csv")
+        results.check_file_name(output, ".csv")
     if unmatched is not None:
-        check_file_name(unmatched, ".csv", ".jsonl", ".ndjson")
+        results.check_file_name(unmatched, ".csv", ".jsonl", ".ndjson")
 
 
 def _print_rows(count: int, table: str, verbs: Sequence[str], console: Console) -> None:
@@ -296,20 +289,20 @@ def _find_hint(
 def _write_join(join: Join, output: str | None, unmatched: str | None) -> None:
     """Write the pairs (to *output*, None: standard output), and the rows without one."""
     # Where the first row of either file cannot be read, nothing is overwritten.
-    results = iter(join)
-    first = next(results, None)
+    rows = iter(join)
+    first = next(rows, None)
     with contextlib.ExitStack() as stack:
         joined, others = _RowFile(stack, output, _HEADER), None
         if unmatched is not None:
-            own = added_names(join.header, _OWN_COLUMNS)
+            own = results.added_names(join.header, _OWN_COLUMNS)
             others = _RowFile(stack, unmatched, [*own, *join.header])
         try:
-            for result in () if first is None else chain((first,), results):
-                if isinstance(result, Joined):
-                    joined.write(attrs.astuple(result))
+            for row in () if first is None else chain((first,), rows):
+                if isinstance(row, Joined):
+                    joined.write(attrs.astuple(row))
                 elif others is not None:
-                    reason = (result.side, result.line, result.reason, result.message)
-                    others.write([*reason, *result.cells])
+                    reason = (row.side, row.line, row.reason, row.message)
+                    others.write([*reason, *row.cells])
         except InputError as error:
             if output is None:
                 raise
@@ -324,15 +317,15 @@ class _RowFile:
 
     def __init__(self, stack: contextlib.ExitStack, path: str | None, names: Sequence[str]) -> None:
         self._path = path
-        self._names = distinct_names(names)
-        self._is_csv = path is None or names is _HEADER or results_format(path) == "csv"
+        self._names = results.distinct_names(names)
+        self._is_csv = path is None or names is _HEADER or results.results_format(path) == "csv"
         try:
             self._file = (
                 terminal.rows_output() if path is None else stack.enter_context(_open(path))
             )
         except OSError as error:
             raise terminal.to_output_error(path, error) from None
-        self._csv = csv_writer(self._file)
+        self._csv = results.csv_writer(self._file)
         if self._is_csv:
             self.write(names)
 
