@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
 
 _T = TypeVar("_T")
-_Row: TypeAlias = "tuple[Record, Pair | None]"
+_TableRow: TypeAlias = "tuple[Record, Pair | None]"
 # This many rows are checked before anything is sent.
 CHECKED_AHEAD: Final = 1000
 _REJECTED_AT_ONCE: Final = 100
@@ -52,7 +52,7 @@ class RowSource:
         self._reader = ThreadReader(table) if table.may_block else None
         self._latest = Record(0, [])  # the latest row that was taken
         self._rows = self._read()
-        self._checked: deque[_Row] = deque()
+        self._checked: deque[_TableRow] = deque()
         self._ended = False
 
     async def check_ahead(self) -> list[Record]:
@@ -100,13 +100,13 @@ class RowSource:
                 await SystemClock().sleep(0)  # or nothing else could run, not even Ctrl-C
         self.is_at_end = not self._ended
 
-    async def _all(self) -> AsyncIterator[_Row]:
+    async def _all(self) -> AsyncIterator[_TableRow]:
         while self._checked:
             yield self._checked.popleft()
         async for row in self._rows:
             yield row
 
-    async def _read(self) -> AsyncIterator[_Row]:
+    async def _read(self) -> AsyncIterator[_TableRow]:
         try:
             if self._reader is None:
                 for row in self._table:
