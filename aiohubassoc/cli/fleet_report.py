@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -14,7 +13,7 @@ from aiohubassoc.cli.hints import can_pass_later, compose
 from aiohubassoc.cli.options import Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.report_file import write_page
-from aiohubassoc.cli.run_folder import describe_portal, name_line
+from aiohubassoc.cli.run_folder import describe_portal
 from aiohubassoc.cli.sinks import check_outputs
 from aiohubassoc.cli.terminal import stderr
 from aiohubassoc.files.results import RowResult, check_file_name
@@ -152,7 +151,6 @@ async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | N
         verifications=[],
         sessions=sessions,
         session_count=len(sessions),
-        place=partial(name_line, names),
         steps=_find_steps(run, failures),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,7 +67,7 @@ def report_folder(path: str, folder: str) -> None:
     with Reader(folder) as reader:
         header = reader.header()
         rows = None if reader.is_read_to_its_end() else run_folder.estimate_rows(header)
-    contents = _read_contents(folder, header, folder, rows)
+    contents = read_contents(Path(folder), name=folder, run=_describe_run(header, rows))
     write_page(path, render(attrs.evolve(contents, steps=_find_steps(folder, header, contents))))
 
 
@@ -79,7 +78,8 @@ def report_link(path: str, folder: Path, report: LinkReport, call: run_folder.Li
         header = {**reader.header(), "command": call.command.to_header()}
     if name is None:  # a temporary folder keeps less, and there is nothing to continue
         header["job"] = {"portal": report.portal}
-    contents = _read_contents(folder, header, name, None if is_read else report.input_rows)
+    run = _describe_run(header, None if is_read else report.input_rows)
+    contents = read_contents(folder, name=name, run=run)
     if name is None:
         steps = [(step, "") for step in after_link(report, call, needs_input=not is_read)]
     else:
@@ -108,18 +108,6 @@ def write_page(path: str, page: str) -> None:
         Path(path).write_text(page, "utf-8")
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror}") from None
-
-
-def _read_contents(
-    folder: str | Path, header: Mapping[str, Any], name: str | None, input_rows: int | None
-) -> Contents:
-    """Return what a report says of a run folder, but for what to do next."""
-    return read_contents(
-        Path(folder),
-        name=name,
-        run=_describe_run(header, input_rows),
-        place=partial(run_folder.name_line, header.get("names") or []),
-    )
 
 
 def report_read_back(

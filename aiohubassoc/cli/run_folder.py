@@ -26,7 +26,7 @@ from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.record import Record
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.journal.reader import Reader
-from aiohubassoc.journal.row_codec import make_place, split_place
+from aiohubassoc.journal.row_codec import make_place, name_line, split_place
 from aiohubassoc.journal.schema import DATABASE
 from aiohubassoc.models import Status
 from aiohubassoc.pair import Pair, RejectedPair, unchecked_pair
@@ -219,13 +219,6 @@ def describe_portal(base_url: str) -> str:
     if base_url == SIMULATED_PORTAL:
         return SIMULATED
     return base_url.removeprefix("https://").rstrip("/")
-
-
-def name_line(names: Sequence[str], source: int, line: int) -> str:
-    """Return how messages call a line of the inputs *names*; none: of a program's pairs."""
-    if not names:
-        return f"item {line}"
-    return f"line {line}" + (f" of {names[source]}" if source < len(names) > 1 else "")
 
 
 def check_folder(folder: str) -> None:
