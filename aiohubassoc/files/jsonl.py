@@ -214,20 +214,14 @@ class JsonlPairs:
         )
         self._latest_keys: tuple[str, ...] | None = None
 
-    def pairs(self, record: Record) -> Sequence[Pair] | None:
-        """Return the pairs of *record*, each tagged with it; None if it is rejected."""
-        if record.problem is not None:
-            return None
+    def pairs(self, record: Record) -> Sequence[Pair]:
+        """Return the pairs of *record*, each tagged with it; ValueError: it is rejected."""
         fields = record.kept
         assert isinstance(fields, dict)  # noqa: S101 -- without a problem it is an object
-        try:
-            names = tuple(fields)
-            if names != self._latest_keys:  # as a rule each object has the keys of the one before
-                self._find_keys(names, fields)
-            return record.pairs(self._make, self._from.records(fields), self._to.records(fields))
-        except ValueError as error:
-            record.reject(error)
-            return None
+        names = tuple(fields)
+        if names != self._latest_keys:  # as a rule each object has the keys of the one before
+            self._find_keys(names, fields)
+        return record.pairs(self._make, self._from.records(fields), self._to.records(fields))
 
     def cells(self, record: Record, pair: Pair) -> dict[str, object]:
         """Return the object of *pair*, with only its own id where the object has several."""

@@ -279,10 +279,16 @@ class _PairFile(InputFile):
     ) -> Iterator[tuple[Record, Sequence[Pair] | None]]:
         """Yield each row, after *align* had it, with its pairs; None: it is rejected."""
         pairs_of, counts = self.pairs.pairs, self._counts
+        pairs: Sequence[Pair] | None
         table = rows if isinstance(rows, Table) else None
         made = 0
         for record in rows:
-            pairs = pairs_of(record)
+            pairs = None
+            if record.problem is None:
+                try:
+                    pairs = pairs_of(record)
+                except ValueError as error:
+                    record.reject(error)
             if pairs:
                 made += len(pairs)
                 if len(pairs) > 1 and made > self.most_pairs():

@@ -288,29 +288,23 @@ class TablePairs:
         # One id in each cell, and one type for all: nearly every table.
         self._is_plain = not self._has_several and all(end.type_index is None for end in self._ends)
 
-    def pairs(self, record: Record) -> Sequence[Pair] | None:
-        """Return the pairs of *record*, each tagged with it; None if it is rejected."""
-        if record.problem is not None:
-            return None
+    def pairs(self, record: Record) -> Sequence[Pair]:
+        """Return the pairs of *record*, each tagged with it; ValueError: it is rejected."""
         fields = record.kept
         assert isinstance(fields, list)  # noqa: S101 -- a table's rows are its cells
-        try:
-            if self._is_plain:
-                from_, to, parse_id = self._from, self._to, self._rule.parse_id
-                from_id = parse_id(fields[from_.index], from_.name)
-                to_id = parse_id(fields[to.index], to.name)
-                types = self._from_type, self._to_type
-                return (self._make(types[0], from_id, types[1], to_id, tag=record),)
-            if any(_has_nothing(end, fields[end.index]) for end in self._ends):
-                return ()  # even if another cell is invalid: nothing was to be linked
-            return record.pairs(
-                self._make,
-                self._records(self._from, self._from_type, fields),
-                self._records(self._to, self._to_type, fields),
-            )
-        except ValueError as error:
-            record.reject(error)
-            return None
+        if self._is_plain:
+            from_, to, parse_id = self._from, self._to, self._rule.parse_id
+            from_id = parse_id(fields[from_.index], from_.name)
+            to_id = parse_id(fields[to.index], to.name)
+            types = self._from_type, self._to_type
+            return (self._make(types[0], from_id, types[1], to_id, tag=record),)
+        if any(_has_nothing(end, fields[end.index]) for end in self._ends):
+            return ()  # even if another cell is invalid: nothing was to be linked
+        return record.pairs(
+            self._make,
+            self._records(self._from, self._from_type, fields),
+            self._records(self._to, self._to_type, fields),
+        )
 
     def cells(self, record: Record, pair: Pair, index: Callable[[int], int]) -> list[str]:
         """
