@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import pkgutil
 import warnings
 from functools import partial
 from importlib import import_module
@@ -23,128 +24,43 @@ if TYPE_CHECKING:
 
     from aiohubassoc.cli.options import PrintOptions
 
-_EXAMPLES = (
-    "demo",
-    "check --from contacts --to companies",
-    "link pairs.csv --from contacts --to companies",
-    "link pairs.csv --from contacts --to companies --simulate",
-    "plan pairs.csv --from contacts --to companies --quota professional",
-    "link pairs.csv --from contacts --to companies --run runs/2026-11-25",
-    "resume runs/2026-11-25",
-    "status runs/2026-11-25",
-    "export runs/2026-11-25 --failed --output failed.csv",
-    "link pairs.csv --from contacts --to companies --via batch --verify",
-    "report runs/2026-11-25 -o run.html",
-    "verify pairs.csv --from contacts --to companies --output missing.csv",
-    'pairs contacts.csv companies.csv --on "Company Name" --output pairs.csv',
-    (
-        'pairs contacts.csv companies.csv --left-on Email --right-on "Company Domain Name" '
-        "--match email-domain"
-    ),
-    "link - --from deals --to contacts --json < pairs.csv",
-    "simulate --port 8080",
-)
-_ACCESS = "The access token is read from HUBSPOT_ACCESS_TOKEN."
 _MOST_LETTERS = 200
 _COMPLETION = "--install-completion"
-_LINE = (
-    'A line of --stream: {"from": "contacts:1", "to": "companies:2", "ok": true, '
-    '"status": "linked", "attempts": 1, "line": 2}'
-)
-_INPUT_LINE = (
-    'A line of JSON Lines: {"from": "contacts:1", "to": "companies:2"}, or with --from and --to '
-    '{"from_id": 1, "to_id": 2}'
-)
-# Not in the docstrings of the functions: help does not load them.
-_LINK = """\
-Link the pairs of files.
-
-A table has a header with the columns from_id and to_id, and optionally from_type and to_type; \
-other columns are kept for --failures and export. HubSpot's own exports are understood. \
-Nothing is sent before the first 1,000 rows are checked.
-
-Exit codes: 0 every pair linked or skipped; 1 some failed or were rejected; 2 usage or input; \
-3 stopped early; 4 token or scopes; 5 an output file, the run folder or the shared quota cannot \
-be used; 75 another process uses the run folder; 129, 130 and 143 interrupted. With --verify also \
-1 if a link is missing, and 3 if a link is unknown.
-"""
-_VERIFY = """\
-Read links back: for each pair of files or of a run folder, whether HubSpot has the link.
-
-Nothing is written to HubSpot. A call reads the links of up to 1,000 records and needs the read \
-scopes. A pair is linked, missing, or unknown if its link was not read.
-
-Exit codes: 0 every pair linked; 1 some missing, or rows rejected; 2 usage or input; 3 some \
-unknown; 4 token or scopes; 5 a file could not be written; 129, 130 and 143 interrupted.
-"""
-_CHECK = """\
-Check the account before a run: token, scopes, quota, daily limit, object types and association \
-limits.
-
-Nothing is written to HubSpot. Each line is ok, failed with what to do, or unknown if HubSpot does \
-not report it.
-
-Exit codes: 0 nothing failed; 1 a run would fail, wholly or in part; 2 usage; 4 the token is \
-refused; 129, 130 and 143 interrupted.
-"""
-_PAIRS = """\
-Join two exports by a column of each, and write the pairs of record ids for link.
-
-A row of LEFT makes a pair with the record of RIGHT that has the same value. Nothing is sent.
-
-Exit codes: 0 pairs were written; 1 none was, or rows could not be used; 2 usage or input; 5 a \
-file could not be written.
-"""
-# Each command's module and function, and its help.
-_COMMANDS = (
-    ("check:check", _CHECK),
-    ("link:link", _LINK),
-    ("resume:resume", "Resume the run of a folder: link what is not linked yet."),
-    ("folder_commands:status", "Show how far the run of a folder is, also during the run."),
-    ("folder_commands:export", "Write the rows of a run folder, each with its outcome."),
-    (
-        "report_file:report",
-        "Write the report of a run folder: one HTML file to read, send or print.",
-    ),
-    ("verify:verify", _VERIFY),
-    ("plan:plan", "Read the input and show the calls and the time of a run. Nothing is sent."),
-    ("pairs:pairs", _PAIRS),
-    ("simulate:simulate", "Run a simulated HubSpot portal on this machine."),
-    ("simulate:demo", "Link 2,000 pairs against a simulated portal and compare with its records."),
-)
-_FLEET_COMMANDS = (
-    ("fleet:init", "Create the tables of the fleet in its database; it may be repeated."),
-    ("fleet_submit:submit", "Queue a run: check files as link does, and store their pairs."),
-    (
-        "fleet:worker",
-        "Link queued runs until Ctrl-C, SIGTERM or SIGHUP. Start any number of workers.",
-    ),
-    ("fleet:status", "Show how far runs are."),
-    ("fleet:cancel", "Cancel a run: it stops within a second; what was done is kept."),
-    ("fleet:resume", "Queue a run again that failed or was cancelled."),
-    ("fleet_report:export", "Write the rows of a run, each with its outcome."),
-    ("fleet_report:report", "Write the report of a run as one HTML file."),
-    ("fleet:portals", "Show the portals of the file, and whether their tokens can be read."),
-)
-_FLEET_EXAMPLES = (
-    "fleet init --database postgresql://user@host/name",
-    "fleet submit acme pairs.csv --from contacts --to companies --portals portals.toml",
-    "fleet worker --portals portals.toml",
-    "fleet status",
-    "fleet export 1 --failed --output failed.csv",
-)
-_FLEET_NOTE = (
-    "--database and --portals may be left out where AIOHUBASSOC_DATABASE and AIOHUBASSOC_PORTALS "
-    "are set."
-)
+# Each command's module. Its help is in `help.md`, so that help does not load the module.
+_COMMANDS = {
+    "check": "check",
+    "link": "link",
+    "resume": "resume",
+    "status": "folder_commands",
+    "export": "folder_commands",
+    "report": "report_file",
+    "verify": "verify",
+    "plan": "plan",
+    "pairs": "pairs",
+    "simulate": "simulate",
+    "demo": "simulate",
+}
+_FLEET_COMMANDS = {
+    "init": "fleet",
+    "submit": "fleet_submit",
+    "worker": "fleet",
+    "status": "fleet",
+    "cancel": "fleet",
+    "resume": "fleet",
+    "export": "fleet_report",
+    "report": "fleet_report",
+    "portals": "fleet",
+}
 
 
 def make_app() -> App:
+    texts = _read_help()
+    examples, access = texts["examples"].split("\n\n"), texts["where the token is"]
     app = App(
         name="aiohubassoc",
         help="Link HubSpot CRM records in bulk: as fast as the quota allows, never above.",
         help_epilogue=_epilogue(
-            _EXAMPLES, _ACCESS, f"aiohubassoc {_COMPLETION} installs tab completion."
+            examples, access, f"aiohubassoc {_COMPLETION} installs tab completion."
         ),
         help_format="markdown",
         version=__version__,
@@ -156,27 +72,39 @@ def make_app() -> App:
         print_error=False,
         config=_check_whole_numbers,
     )
-    for target, help_ in _COMMANDS:
-        name = target.partition(":")[2]
-        own = [example for example in _EXAMPLES if example.split()[0] == name]
-        notes = (_LINE, _ACCESS) if name in {"link", "resume"} else ()
-        if name in {"link", "plan", "verify"}:
-            notes = (_INPUT_LINE, *notes)
+    for name, module in _COMMANDS.items():
+        own = [example for example in examples if example.split()[0] == name]
+        notes = [texts["a line of JSON Lines"]] if name in {"link", "plan", "verify"} else []
+        if name in {"link", "resume"}:
+            notes += [texts["a line of --stream"], access]
         app.command(
-            f"aiohubassoc.cli.{target}",
+            f"aiohubassoc.cli.{module}:{name}",
             name=name,
-            help=help_,
+            help=texts[name],
             help_epilogue=_epilogue(own, *notes),
         )
     fleet = App(
         name="fleet",
         help="Link runs of many portals, queued in PostgreSQL.",
-        help_epilogue=_epilogue(_FLEET_EXAMPLES, _FLEET_NOTE),
+        help_epilogue=_epilogue(texts["fleet examples"].split("\n\n"), texts["where the fleet is"]),
     )
-    for target, help_ in _FLEET_COMMANDS:
-        fleet.command(f"aiohubassoc.cli.{target}", name=target.partition(":")[2], help=help_)
+    for name, module in _FLEET_COMMANDS.items():
+        help_ = texts[f"fleet {name}"]
+        fleet.command(f"aiohubassoc.cli.{module}:{name}", name=name, help=help_)
     app.command(fleet)
     return app
+
+
+def _read_help() -> dict[str, str]:
+    """Return the sections of `help.md` by their names, every paragraph in one line."""
+    data = pkgutil.get_data(__package__, "help.md")
+    assert data is not None  # noqa: S101 -- no loader of packages lacks it
+    _, *sections = data.decode().split("\n## ")
+    texts = {}
+    for section in sections:
+        name, *paragraphs = section.split("\n\n")
+        texts[name] = "\n\n".join(" ".join(one.split()) for one in paragraphs)
+    return texts
 
 
 def _epilogue(examples: Sequence[str], *notes: str) -> str:
@@ -264,7 +192,7 @@ def _parse(app: App, arguments: Sequence[str]) -> tuple[Callable[[], int | None]
     work = partial(command, *bound.args, **bound.kwargs)
     if arguments[:1] == [_COMPLETION]:
         work = partial(_install_completion, work)
-    return work, bound.arguments.get("output") or bound.arguments.get("options")
+    return work, bound.arguments.get("output")
 
 
 def _call(work: Callable[[], int], output: object, stack: contextlib.ExitStack) -> int:
@@ -298,6 +226,8 @@ def _work_and_print(work: Callable[[], int | None], *, json_: bool) -> int:
         code = int(work() or 0)
     except (AioHubAssocError, StorageError, KeyboardInterrupt) as error:
         code = end_by_error(error, json_=json_)
+    except terminal.OutputLostError:
+        code = terminal.to_exit_code(StorageError())
     except OSError as error:  # of a path that the system does not take, or a folder that is gone
         about = "" if error.filename is None else f"{str(error.filename)[:_MOST_LETTERS]}: "
         message = f"Cannot use {about}{error.strerror or error}"

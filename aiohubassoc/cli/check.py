@@ -46,7 +46,7 @@ def check(
     json_: Flag = False,
 ) -> int:
     """
-    Check the account before a run and return the exit code; `aiohubassoc.cli.app` says which.
+    Check the account before a run and return the exit code; `help.md` says which.
 
     Args:
         from_type: The object type of the first records, such as contacts, 0-1 or p12345_cars.

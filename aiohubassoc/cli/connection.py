@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from aiohubassoc._http.limiter_interface import Limiter
-    from aiohubassoc.cli.options import AccessOptions, TokenOptions
+    from aiohubassoc.cli.options import AccessOptions
     from aiohubassoc.observer import Observer
     from aiohubassoc.shared_quota.store import Store
     from aiohubassoc.simulator import PortalSettings
@@ -40,8 +40,6 @@ _ARGUMENTS: Final = re.compile(
 
 @attrs.frozen
 class Connection:
-    """Where a command sends to."""
-
     command: Command
     base_url: str
     token: str | TokenProvider = attrs.field(repr=False)
@@ -173,7 +171,7 @@ def find_base_url(given: str | None) -> str:
     return given or os.environ.get(BASE_URL_VARIABLE, "").strip() or BASE_URL
 
 
-def read_token(options: TokenOptions) -> str | TokenProvider:
+def read_token(options: AccessOptions) -> str | TokenProvider:
     """
     Return the token, or what gives it and a new one once HubSpot refuses it; OptionsError: none.
 
@@ -207,8 +205,7 @@ def read_token(options: TokenOptions) -> str | TokenProvider:
     )
 
 
-def name_token_source(options: TokenOptions) -> str:
-    """Return where the token comes from, for people."""
+def name_token_source(options: AccessOptions) -> str:
     if options.token_file is not None:
         return options.token_file
     if options.token_command is not None:

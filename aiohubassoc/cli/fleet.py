@@ -112,7 +112,6 @@ def _given_or_set(given: str | None, variable: str) -> str:
 
 
 def init(*, database: Annotated[DatabaseOptions, Flat] = DatabaseOptions()) -> int:
-    """Create the tables of the fleet. It may be repeated."""
     is_new = database.use(Fleet.init)
     stderr().print("Created the fleet's tables." if is_new else "The fleet's tables exist already.")
     return ExitCode.ALL_LINKED
@@ -125,7 +124,6 @@ def worker(
     work: Annotated[WorkerOptions, Flat] = WorkerOptions(),
     uvloop: Uvloop = False,
 ) -> int:
-    """Link the runs of the fleet until Ctrl-C, SIGTERM or SIGHUP; any number of workers may."""
     url, known, options = database.url(), portals.load(), attrs.asdict(work)
     listen = not options.pop("no_listen")
     try:
@@ -233,7 +231,6 @@ def resume(
 def portals(
     *, portals: Annotated[PortalsOptions, Flat] = PortalsOptions(), json_: Json = False
 ) -> int:
-    """Show the portals of the file, and whether the token of each can be read; nothing is sent."""
     shown = [_describe(portal) for portal in portals.load().values()]
     if json_:
         print_result({"portals": shown})

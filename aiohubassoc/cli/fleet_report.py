@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -14,8 +13,8 @@ from aiohubassoc.cli.hints import can_pass_later, compose
 from aiohubassoc.cli.options import Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.report_file import write_page
-from aiohubassoc.cli.run_folder import describe_portal, name_line
-from aiohubassoc.cli.sinks import check_output
+from aiohubassoc.cli.run_folder import describe_portal
+from aiohubassoc.cli.sinks import check_outputs
 from aiohubassoc.cli.terminal import stderr
 from aiohubassoc.files.results import RowResult, check_file_name
 from aiohubassoc.fleet import RunState
@@ -54,7 +53,7 @@ def export(
     Args:
         run: Its number.
     """
-    check_output("--output", rows.output, inputs=PortalsOptions().files)
+    check_outputs({"--output": rows.output}, inputs=PortalsOptions().files)
     rows.check()
     statuses = rows.statuses()
 
@@ -75,11 +74,7 @@ def export(
                 count += 1
         return count
 
-    try:
-        count = database.use(work)
-    except OSError as error:
-        return rows.to_exit_code(error)
-    rows.print_count(count)
+    rows.print_count(database.use(work))
     return ExitCode.ALL_LINKED
 
 
@@ -100,7 +95,7 @@ def report(
     """
     check_installed()
     check_file_name(output, ".html", ".htm")
-    check_output("--output", output, inputs=portals.files)
+    check_outputs({"--output": output}, inputs=portals.files)
     known = portals.load() if portals.files else {}
 
     async def work(fleet: Fleet) -> str:
@@ -156,7 +151,6 @@ async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | N
         verifications=[],
         sessions=sessions,
         session_count=len(sessions),
-        place=partial(name_line, names),
         steps=_find_steps(run, failures),
     )
 

@@ -18,9 +18,9 @@ from aiohubassoc.errors import AioHubAssocError, OptionsError, plural
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.results import (
     RowResult,
+    TextResults,
     check_results_format,
     open_results,
-    result_writer,
     results_format,
 )
 from aiohubassoc.journal.report_reader import ReportReader
@@ -200,25 +200,21 @@ class ExportOptions:
     def open(self, header: list[str]) -> Iterator[Callable[[Fields, RowResult], None]]:
         """Give what writes a row; at the end of the block all of them are written."""
         format_ = "csv-safe" if self.safe_for_spreadsheets else self.file_format
-        if self.output is None:
-            file = terminal.rows_output()
-            yield result_writer(file, header, format_=format_).write
-            file.flush()
-            return
-        with open_results(self.output, header, format_) as results:
-            yield results.write
-            results.flush()
+        try:
+            if self.output is None:
+                rows = TextResults(terminal.rows_output(), header, format_)
+                yield rows.write
+                rows.flush()
+                return
+            with open_results(self.output, header, format_) as results:
+                yield results.write
+                results.flush()
+        except OSError as error:
+            raise terminal.to_output_error(self.output, error) from None
 
     def print_count(self, count: int) -> None:
         if self.output is not None:
             terminal.stderr().print(f"{plural(count, 'row')} in {self.output}", markup=False)
-
-    def to_exit_code(self, error: OSError) -> ExitCode:
-        """Return the code after standard output was closed; raise StorageError for a file."""
-        if self.output is not None:
-            raise terminal.StorageError(f"{self.output}: {error.strerror}") from None
-        terminal.lose_output(error)
-        return ExitCode.STORAGE
 
 
 def export(
@@ -236,16 +232,13 @@ def export(
         raise OptionsError("--json is for --output: without it the rows are on standard output")
     rows.check()
     check_folder_output(folder, rows.output)
-    try:
-        with run_folder.open_folder(folder, ReportReader) as reader:
-            selected = _Selected(reader, rows.statuses())
-            count = 0
-            with rows.open(selected.header()) as write:
-                for fields, result in selected.rows():
-                    write(fields, result)
-                    count += 1
-    except OSError as error:
-        return rows.to_exit_code(error)
+    with run_folder.open_folder(folder, ReportReader) as reader:
+        selected = _Selected(reader, rows.statuses())
+        count = 0
+        with rows.open(selected.header()) as write:
+            for fields, result in selected.rows():
+                write(fields, result)
+                count += 1
     if selected.missing is not None:
         terminal.print_warning(f"Rows that no run has read are missing here: {selected.missing}")
     if json_:

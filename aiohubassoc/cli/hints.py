@@ -29,7 +29,6 @@ from aiohubassoc.shared_quota.quota import hide_password
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aiohubassoc.cli.options import TokenOptions
     from aiohubassoc.cli.report import LinkReport, VerifyReport
     from aiohubassoc.cli.run_folder import Command, LinkCall
     from aiohubassoc.errors import AioHubAssocError
@@ -68,9 +67,7 @@ _OF_THE_INPUT_ALONE: Final = {
 }
 
 
-def after_link(
-    report: LinkReport, command: Command, call: LinkCall, *, needs_input: bool
-) -> list[str]:
+def after_link(report: LinkReport, call: LinkCall, *, needs_input: bool) -> list[str]:
     """Return what to do after a run that linked; *needs_input*: to give the input again."""
     folder, failures = call.folder.run, call.output.failures
     if folder is not None and not Journal(folder).is_there:  # removed during the run
@@ -83,7 +80,7 @@ def after_link(
             step = how_to_resume(folder, needs_input=needs_input, access=call.token)
             steps.append(f"{step}, without --limit" if needs_input and report.is_limited else step)
         else:
-            steps += _how_to_begin_again(report, command, call)
+            steps += _how_to_begin_again(report, call)
     elif folder is not None and report.not_linked and report.not_linked == report.failed_before:
         begin = "The" if report.pairs.responses else "Nothing was sent: the"
         steps.append(
@@ -93,10 +90,10 @@ def after_link(
     left = FailureCounts(report.failures, report.invalid, report.is_at_end, report.has_objects)
     if folder is not None:
         written = failures if report.rows_written else None
-        found = after_failures(folder, left, command, call.token, written=written)
+        found = after_failures(folder, left, call.command, call.token, written=written)
         steps += [f"{sentence}: {command}" for sentence, command in found]
     if failures is not None:
-        steps += _name_failures_file(failures, report, command, call, left)
+        steps += _name_failures_file(failures, report, call, left)
     elif folder is None and left:
         steps.append("To write rows that fail to a file: the same command with --failures FILE")
     return steps
@@ -113,7 +110,7 @@ def can_pass_later(category: str, message: str) -> bool:
 
 
 def _name_failures_file(
-    path: str, report: LinkReport, command: Command, call: LinkCall, left: FailureCounts
+    path: str, report: LinkReport, call: LinkCall, left: FailureCounts
 ) -> list[str]:
     if not report.rows_written:
         is_written = report.storage_problem is None
@@ -121,10 +118,10 @@ def _name_failures_file(
     rows = plural(report.rows_written, "row")
     if not report.input_complete:
         return [f"{path} has only the {rows} of those read that are not linked"]
-    where = list_portal(command, call.token)
+    where = list_portal(call.command, call.token)
     return [
         f"Wrote {rows} to {path}, each with its reason",
-        how_to_link(path, command.input, where, left),
+        how_to_link(path, call.command.input, where, left),
     ]
 
 
@@ -313,7 +310,7 @@ def quote(word: str) -> str:
 
 
 def after_stop(
-    stopped: AioHubAssocError | None, token: TokenOptions, day_end: str = "within 24 hours"
+    stopped: AioHubAssocError | None, token: AccessOptions, day_end: str = "within 24 hours"
 ) -> str:
     """Return what is to be done about the cause, before the run can continue; empty: nothing."""
     match stopped:
@@ -352,9 +349,9 @@ def suggest_type(named: str) -> str:
     return suggest(named, [one for one in _OBJECT_TYPES if one != named])
 
 
-def after_plan(command: Command, call: LinkCall, *, rejected: int) -> str:
+def after_plan(call: LinkCall, *, rejected: int) -> str:
     """Return how to link what was planned; *rejected*: how many rows were rejected."""
-    options = _list_run(command, call)
+    command, options = call.command, _list_run(call)
     sentence = "To link them"
     if rejected and not command.check.skip_invalid:
         sentence = "Fix the rejected rows, or link the others"
@@ -367,8 +364,8 @@ def after_plan(command: Command, call: LinkCall, *, rejected: int) -> str:
     return f"{sentence}: {compose('link', command.files, options)}"
 
 
-def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) -> list[str]:
-    options = _list_run(command, call)
+def _how_to_begin_again(report: LinkReport, call: LinkCall) -> list[str]:
+    command, options = call.command, _list_run(call)
     if report.pairs.linked and not command.portal.simulate:  # a simulated portal is gone
         options["--skip-linked"] = True  # it needs no call for what is linked by now
     options |= given(call.folder)
@@ -383,8 +380,9 @@ def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) ->
     return steps
 
 
-def _list_run(command: Command, call: LinkCall) -> dict[str, object]:
+def _list_run(call: LinkCall) -> dict[str, object]:
     """Return the options of a run, without its limit, its folder, and secrets."""
+    command = call.command
     options: dict[str, object] = {**given(command.input), **list_portal(command, call.token)}
     for group in (command.pace, command.check, command.send, call.output):
         options |= given(group)

@@ -11,6 +11,7 @@ import attrs
 
 from aiohubassoc.cli import options, run_folder
 from aiohubassoc.cli.connection import Connection, find_base_url
+from aiohubassoc.cli.hints import after_link, after_stop, after_verify
 from aiohubassoc.cli.report import Example, ExitCode, LinkReport, outcome_result
 from aiohubassoc.cli.runner import Runner, loop_factory
 from aiohubassoc.cli.sinks import check_outputs
@@ -53,7 +54,7 @@ def link(
     uvloop: options.Uvloop = False,
 ) -> int:
     """
-    Link the pairs of files and return the exit code; `aiohubassoc.cli.app` says which.
+    Link the pairs of files and return the exit code; `help.md` says which.
 
     Args:
         files: CSV, TSV, JSON Lines, Parquet or Excel files, or - for standard input. Text may be
@@ -68,18 +69,18 @@ def link(
         portal = attrs.evolve(portal, base_url=find_base_url(portal.base_url))
     command = run_folder.Command(tuple(files), input_, portal, pace, check, send)
     checks_account = not (no_check or portal.simulate)
-    call = run_folder.LinkCall(token, output, folder, uvloop, limit, checks_account)
+    call = run_folder.LinkCall(command, token, output, folder, uvloop, limit, checks_account)
     if dry_run:
         from aiohubassoc.cli.plan import print_plan  # noqa: PLC0415 -- only if asked
 
         for option, value in (("--limit", limit), ("--on-end", output.on_end)):
             if value is not None:
                 raise OptionsError(f"{option} is for a run: --dry-run sends nothing")
-        _check(command, call)
-        return print_plan(command, call, daily_limit=daily_limit)
+        _check(call)
+        return print_plan(call, daily_limit=daily_limit)
     if daily_limit is not None:
         raise OptionsError("--daily-limit is for --dry-run: HubSpot reports to a run what is left")
-    return link_pairs(command, call)
+    return link_pairs(call)
 
 
 class LinkRun(Runner):
@@ -139,21 +140,55 @@ class LinkRun(Runner):
         if not outcome.ok:
             self.sinks.write_row(self._table.cells(outcome.pair), result)
 
+    def explain_obstacle(self) -> str | None:
+        """Print and return why no pair can be linked; None: nothing of the kind was found."""
+        if self.obstacle is None:
+            return None
+        step = after_stop(self.obstacle, self._call.token, self.report.day_end)
+        problem = step or str(self.obstacle)
+        print_error(f"Nothing was sent. {problem}")
+        return problem
 
-def link_pairs(
-    command: run_folder.Command,
-    call: run_folder.LinkCall,
-    table: run_folder.FolderTable | None = None,
-) -> int:
+    def find_steps(self, code: int) -> list[str]:
+        """Return what to do next."""
+        is_done = code == ExitCode.ALL_LINKED and not self.report.is_limited
+        if not self.began or (is_done and self._call.output.failures is None):
+            return []
+        needs_input = self._table.may_block and not self.report.input_complete
+        return after_link(self.report, self._call, needs_input=needs_input)
+
+    def write_report(self, path: str, journal: Journal) -> int:
+        """Write the report of the run, and return the exit code of that."""
+        from aiohubassoc.cli import report_file  # noqa: PLC0415 -- only if asked
+
+        write = partial(report_file.report_link, path, journal.folder, self.report, self._call)
+        return report_file.write_and_say(self, path, write)
+
+    def end_verification(self, report: VerifyReport | None) -> list[str]:
+        """Print what was read back (None: nothing), and return what to do about it."""
+        if report is None:
+            if self.prints_summary:
+                ended = "[yellow]Nothing was read back (--verify): the run ended early.[/]"
+                self.console.print(ended)
+            return []
+        steps = after_verify(report, self.command, self._call.token, None, self._call.folder.run)
+        if self.prints_summary:
+            print_verify_report(report, "the run", self.console)
+            print_lines(steps, self.console)
+        return steps
+
+
+def link_pairs(call: run_folder.LinkCall, table: run_folder.FolderTable | None = None) -> int:
     """
-    Link what *command* says and return the exit code; `aiohubassoc.cli.app` says which.
+    Link what the command says and return the exit code; `help.md` says which.
 
     What it raises, `AioHubAssocError` or `StorageError`, is raised before anything is sent.
     *table* has the pairs where they are not read from the input any more.
     """
-    _check(command, call, reads_input=table is None)
+    _check(call, reads_input=table is None)
+    command = call.command
     with ExitStack() as stack:
-        connection = _connect(stack, command, call)
+        connection = _connect(stack, call)
         keeps_outcomes = bool(call.folder.run or command.send.verify or call.output.report)
         observer = StatisticsObserver() if keeps_outcomes else None
         client = connection.make_client(observer=observer)
@@ -162,15 +197,14 @@ def link_pairs(
         if observer is not None:
             limiter = client.batch_limiter if command.send.is_batch else client.limiter
             observer.find_quota = lambda: limiter.quota
-            base_url = connection.base_url
-            journal = run_folder.open_journal(stack, command, call.folder, rows, base_url)
+            journal = run_folder.open_journal(stack, call, rows, connection.base_url)
             journal.observer = observer
             journal.check()  # before HubSpot is asked
         run, verification = LinkRun(connection, rows, call, journal), None
         with asyncio.Runner(loop_factory=loop_factory(uvloop=call.uvloop)) as loop:
             code = loop.run(run.run(client))
-            problem = _explain_obstacle(run, call)
-            steps = _find_steps(run, code, call, needs_input=rows.may_block)
+            problem = run.explain_obstacle()
+            steps = run.find_steps(code)
             if run.began and run.prints_summary:
                 print_link_report(run.report, run.console)
                 print_lines(steps, run.console)
@@ -181,8 +215,8 @@ def link_pairs(
                 read = read_back(connection, client.batch_limiter, journal.folder, rows.place)
                 verify_code, verification = loop.run(read)
                 code = max(code, verify_code)
-        if call.output.report is not None and run.began:
-            code = max(code, _write_report(run, call))
+        if call.output.report is not None and journal is not None and run.began:
+            code = max(code, run.write_report(call.output.report, journal))
         result = {
             **run.report.as_json(),
             "run": call.folder.run,
@@ -194,18 +228,16 @@ def link_pairs(
             "exit_code": int(code),
         }
         if command.send.verify and run.began:
-            steps += _end_verification(verification, run, call)
+            steps += run.end_verification(verification)
         pairs = plural(run.report.total, "pair")
         run.end(result, f"{pairs} in {run.report.seconds:,.1f} s", steps)
         return code
 
 
-def _check(
-    command: run_folder.Command, call: run_folder.LinkCall, *, reads_input: bool = True
-) -> None:
+def _check(call: run_folder.LinkCall, *, reads_input: bool = True) -> None:
     """Raise OptionsError for what does not go together, before anything is done."""
+    command, output = call.command, call.output
     options.check_input(command.input)
-    output = call.output
     files = {
         "--failures": output.failures,
         "--report": output.report,
@@ -225,10 +257,9 @@ def _check(
         group.check()
 
 
-def _connect(
-    stack: ExitStack, command: run_folder.Command, call: run_folder.LinkCall
-) -> Connection:
+def _connect(stack: ExitStack, call: run_folder.LinkCall) -> Connection:
     """Return where the pairs go; an error names what is wrong with the input, too."""
+    command = call.command
     try:
         return Connection.open(stack, command, call.token, folder=call.folder.run)
     except OptionsError as error:
@@ -239,52 +270,3 @@ def _connect(
         except AioHubAssocError as problem:
             raise OptionsError(f"{error}. And {problem}") from None
         raise
-
-
-def _find_steps(
-    run: LinkRun, code: int, call: run_folder.LinkCall, *, needs_input: bool
-) -> list[str]:
-    is_done = code == ExitCode.ALL_LINKED and not run.report.is_limited
-    if not run.began or (is_done and call.output.failures is None):
-        return []
-    from aiohubassoc.cli.hints import after_link  # noqa: PLC0415 -- only where there are any
-
-    needs_input = needs_input and not run.report.input_complete
-    return after_link(run.report, run.command, call, needs_input=needs_input)
-
-
-def _explain_obstacle(run: LinkRun, call: run_folder.LinkCall) -> str | None:
-    """Print and return why no pair can be linked; None: nothing of the kind was found."""
-    if run.obstacle is None:
-        return None
-    from aiohubassoc.cli.hints import after_stop  # noqa: PLC0415 -- only where there is one
-
-    problem = after_stop(run.obstacle, call.token, run.report.day_end) or str(run.obstacle)
-    print_error(f"Nothing was sent. {problem}")
-    return problem
-
-
-def _write_report(run: LinkRun, call: run_folder.LinkCall) -> int:
-    from aiohubassoc.cli import report_file  # noqa: PLC0415 -- only if asked
-
-    path, journal = call.output.report, run.journal
-    assert path is not None  # noqa: S101 -- it is asked for
-    assert journal is not None  # noqa: S101 -- then there is one
-    write = partial(report_file.report_link, path, journal.folder, run.report, run.command, call)
-    return report_file.write_and_say(run, path, write)
-
-
-def _end_verification(
-    report: VerifyReport | None, run: LinkRun, call: run_folder.LinkCall
-) -> list[str]:
-    from aiohubassoc.cli.hints import after_verify  # noqa: PLC0415 -- only if asked
-
-    if report is None:
-        if run.prints_summary:
-            run.console.print("[yellow]Nothing was read back (--verify): the run ended early.[/]")
-        return []
-    steps = after_verify(report, run.command, call.token, None, call.folder.run)
-    if run.prints_summary:
-        print_verify_report(report, "the run", run.console)
-        print_lines(steps, run.console)
-    return steps

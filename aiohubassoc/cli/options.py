@@ -14,13 +14,12 @@ from aiohubassoc.files.hubspot import TypeNames
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.options import Quota
 from aiohubassoc.pair import OBJECT_TYPE_FORMS, Pair
+from aiohubassoc.shared_quota.quota import SharedQuota
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cyclopts import Token
-
-    from aiohubassoc.shared_quota.quota import SharedQuota
 
 # Where the name of a field is not that of its option.
 _NAMES: Final = {"from_type": "from", "to_type": "to"}
@@ -125,8 +124,6 @@ class PaceOptions(QuotaOptions):
             if self.shared_key is not None:
                 raise OptionsError("--shared-key is for --shared-quota")
             return None
-        from aiohubassoc.shared_quota.quota import SharedQuota  # noqa: PLC0415 -- if asked
-
         try:
             key = {} if self.shared_key is None else {"key": self.shared_key}
             return SharedQuota(self.shared_quota, **key)
@@ -241,9 +238,9 @@ class PortalOptions(AddressOptions):
 
 
 @attrs.frozen
-class TokenOptions:
+class AccessOptions:
     """
-    Where the access token is.
+    How to get to HubSpot: what may be secret, and no run folder keeps.
 
     Args:
         token_file: Read the access token from this file instead of HUBSPOT_ACCESS_TOKEN. It is
@@ -252,29 +249,19 @@ class TokenOptions:
             as a shell does, but no shell runs it; it has 60 s. It is run again when HubSpot
             refuses the token.
         token_stdin: Read the access token from the first line of standard input.
+        proxy: Go through this proxy, such as http://proxy:3128. Without it: HTTPS_PROXY, unless
+            NO_PROXY has the host.
     """
 
     token_file: str | None = None
     token_command: str | None = None
     token_stdin: Flag = False
+    proxy: str | None = None
 
     def check(self, inputs: Sequence[str]) -> None:
         """Raise OptionsError where standard input would hold both the pairs and the token."""
         if self.token_stdin and STDIN in inputs:
             raise OptionsError("standard input holds either the pairs or the token")
-
-
-@attrs.frozen
-class AccessOptions(TokenOptions):
-    """
-    How to get to HubSpot: what may be secret, and no run folder keeps.
-
-    Args:
-        proxy: Go through this proxy, such as http://proxy:3128. Without it: HTTPS_PROXY, unless
-            NO_PROXY has the host.
-    """
-
-    proxy: str | None = None
 
 
 @attrs.frozen

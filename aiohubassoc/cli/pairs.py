@@ -5,28 +5,27 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TextIO, TypeAlias
 
 import attrs
 from cyclopts import Parameter
 
 from aiohubassoc.cli import terminal
 from aiohubassoc.cli.hints import how_to_link
-from aiohubassoc.cli.joined_files import OutputLostError, write_join
 from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.sinks import check_outputs
 from aiohubassoc.cli.summary import print_count
-from aiohubassoc.errors import OptionsError, plural
-from aiohubassoc.files import keyed_table
+from aiohubassoc.errors import InputError, OptionsError, plural
+from aiohubassoc.files import keyed_table, results
 from aiohubassoc.files.byte_source import STDIN, file_identity
-from aiohubassoc.files.join import Join
+from aiohubassoc.files.join import Join, Joined
 from aiohubassoc.files.layout import Layout
-from aiohubassoc.files.results import check_file_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
@@ -43,6 +42,8 @@ _TO_KEYS: Final = {
 }
 # Keys of a side that are looked at, to see what it holds if nothing matches.
 _SAMPLE: Final = 1000
+_HEADER: Final = ("from_id", "to_id", "from_key", "to_key")
+_OWN_COLUMNS: Final = ("side", "line", "reason", "message")
 # Of one row, and of several.
 _REASONS: Final = {
     "NO_MATCH": ("matches no row of {other}", "match no row of {other}"),
@@ -156,13 +157,11 @@ def pairs(
             with Join(
                 left_table, right_table, all_matches=all_matches, keeps_cells=unmatched is not None
             ) as join:
-                write_join(join, output, unmatched)
-        except OutputLostError:
-            return ExitCode.STORAGE
+                _write_join(join, output, unmatched)
         except (OSError, sqlite3.Error) as error:
             raise terminal.StorageError(f"a temporary file: {error}") from None
         if json_:
-            terminal.stdout().out(json.dumps(_as_json(join, output, unmatched)))
+            terminal.print_result(_as_json(join, output, unmatched))
         else:
             hint = _find_hint(samples, columns) if match == "exact" and not join.pairs else None
             _print(join, left_table, right_table, output, unmatched, hint=hint)
@@ -177,9 +176,9 @@ def _check_files(inputs: tuple[str, str], output: str | None, unmatched: str | N
         raise OptionsError("LEFT and RIGHT are both standard input: name a file for one of them")
     check_outputs({"--output": output, "--unmatched": unmatched}, inputs=inputs)
     if output is not None:
-        check_file_name(output, ".csv")
+        results.check_file_name(output, ".csv")
     if unmatched is not None:
-        check_file_name(unmatched, ".csv", ".jsonl", ".ndjson")
+        results.check_file_name(unmatched, ".csv", ".jsonl", ".ndjson")
 
 
 def _print_rows(count: int, table: str, verbs: Sequence[str], console: Console) -> None:
@@ -282,3 +281,76 @@ def _find_hint(
                 f"--match email-domain{order}"
             )
     return None
+
+
+# --- the files ------------------------------------------------------------------------------------
+
+
+def _write_join(join: Join, output: str | None, unmatched: str | None) -> None:
+    """Write the pairs (to *output*, None: standard output), and the rows without one."""
+    # Where the first row of either file cannot be read, nothing is overwritten.
+    rows = iter(join)
+    first = next(rows, None)
+    with contextlib.ExitStack() as stack:
+        joined, others = _RowFile(stack, output, _HEADER), None
+        if unmatched is not None:
+            own = results.added_names(join.header, _OWN_COLUMNS)
+            others = _RowFile(stack, unmatched, [*own, *join.header])
+        try:
+            for row in () if first is None else chain((first,), rows):
+                if isinstance(row, Joined):
+                    joined.write(attrs.astuple(row))
+                elif others is not None:
+                    reason = (row.side, row.line, row.reason, row.message)
+                    others.write([*reason, *row.cells])
+        except InputError as error:
+            if output is None:
+                raise
+            raise InputError(f"{error}. {output} has only the pairs of the rows before") from None
+        if others is not None:
+            others.flush()
+        joined.flush()
+
+
+class _RowFile:
+    """Writes rows as CSV, or as JSON Lines as its name says; StorageError, OutputLostError."""
+
+    def __init__(self, stack: contextlib.ExitStack, path: str | None, names: Sequence[str]) -> None:
+        self._path = path
+        self._names = results.distinct_names(names)
+        self._is_csv = path is None or names is _HEADER or results.results_format(path) == "csv"
+        try:
+            self._file = (
+                terminal.rows_output() if path is None else stack.enter_context(_open(path))
+            )
+        except OSError as error:
+            raise terminal.to_output_error(path, error) from None
+        self._csv = results.csv_writer(self._file)
+        if self._is_csv:
+            self.write(names)
+
+    def write(self, values: Sequence[object]) -> None:
+        try:
+            if self._is_csv:
+                self._csv.writerow(values)
+            else:
+                self._file.write(json.dumps(dict(zip(self._names, values, strict=True))) + "\n")
+        except OSError as error:
+            raise terminal.to_output_error(self._path, error) from None
+
+    def flush(self) -> None:
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise terminal.to_output_error(self._path, error) from None
+
+
+@contextlib.contextmanager
+def _open(path: str) -> Iterator[TextIO]:
+    # A cell of JSON may hold half of a character.
+    file = Path(path).open("w", encoding="utf-8", errors="backslashreplace", newline="")  # noqa: SIM115 -- closed below
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(OSError):  # flush has raised before
+            file.close()

@@ -78,14 +78,16 @@ def plan(
         send=options.SendOptions(**attrs.asdict(batch)),
     )
     call = LinkCall(
+        command,
         output=options.OutputOptions(json_=json_),
         folder=FolderOptions(run, retry_failed=retry_failed),
         checks_account=True,
     )
-    return print_plan(command, call, daily_limit=daily_limit)
+    return print_plan(call, daily_limit=daily_limit)
 
 
-def print_plan(command: Command, call: LinkCall, *, daily_limit: int | None) -> int:
+def print_plan(call: LinkCall, *, daily_limit: int | None) -> int:
+    command = call.command
     options.check_input(command.input)
     journal = None
     if call.folder.run is not None:
@@ -114,7 +116,7 @@ def print_plan(command: Command, call: LinkCall, *, daily_limit: int | None) -> 
                 rows.add_invalid(record.line, place, record.problem or "")
             refusal = None
             if journal is not None and journal.is_there:
-                refusal = find_refusal(command, call.folder, table)
+                refusal = find_refusal(call, table)
             made = planner.plan(
                 shared,
                 concurrency=concurrency,
@@ -137,7 +139,7 @@ def print_plan(command: Command, call: LinkCall, *, daily_limit: int | None) -> 
     else:
         _print(made, table, rows, command, stdout())
         if refusal is None and made.calls:
-            print_lines([after_plan(command, call, rejected=made.invalid)], stdout())
+            print_lines([after_plan(call, rejected=made.invalid)], stdout())
     if refusal is not None:
         print_error(refusal)
     return ExitCode.SOME_FAILED if rows.invalid else ExitCode.ALL_LINKED

@@ -42,8 +42,6 @@ class _Sample:
 
 @attrs.define(eq=False)
 class Progress:
-    """What the line says of a run."""
-
     report: CommandReport
     _limiter: Limiter
     _stream: OutcomeStream | VerificationStream

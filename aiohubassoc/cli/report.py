@@ -230,8 +230,6 @@ class _RowReport:
 
 @attrs.define(kw_only=True)
 class LinkReport(_RowReport):
-    """What became of the rows of a run that links."""
-
     failed_before: int = 0
     pairs: Report = attrs.Factory(Report)
     categories: dict[tuple[str, str], Category] = attrs.Factory(dict)
@@ -278,8 +276,6 @@ class LinkReport(_RowReport):
 
 @attrs.define(kw_only=True)
 class VerifyReport(_RowReport):
-    """What was found of the rows of a run that reads links back."""
-
     pairs: VerificationReport = attrs.Factory(VerificationReport)
     first_missing: list[Example] = attrs.Factory(list)
     first_unknown: list[Example] = attrs.Factory(list)

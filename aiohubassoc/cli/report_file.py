@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,26 +67,21 @@ def report_folder(path: str, folder: str) -> None:
     with Reader(folder) as reader:
         header = reader.header()
         rows = None if reader.is_read_to_its_end() else run_folder.estimate_rows(header)
-    contents = _read_contents(folder, header, folder, rows)
+    contents = read_contents(Path(folder), name=folder, run=_describe_run(header, rows))
     write_page(path, render(attrs.evolve(contents, steps=_find_steps(folder, header, contents))))
 
 
-def report_link(
-    path: str,
-    folder: Path,
-    report: LinkReport,
-    command: run_folder.Command,
-    call: run_folder.LinkCall,
-) -> None:
+def report_link(path: str, folder: Path, report: LinkReport, call: run_folder.LinkCall) -> None:
     """Write the report of a run that has just ended; *folder* may be a temporary one."""
     is_read, name = report.input_complete, call.folder.run
     with Reader(folder) as reader:
-        header = {**reader.header(), "command": command.to_header()}
+        header = {**reader.header(), "command": call.command.to_header()}
     if name is None:  # a temporary folder keeps less, and there is nothing to continue
         header["job"] = {"portal": report.portal}
-    contents = _read_contents(folder, header, name, None if is_read else report.input_rows)
+    run = _describe_run(header, None if is_read else report.input_rows)
+    contents = read_contents(folder, name=name, run=run)
     if name is None:
-        steps = [(step, "") for step in after_link(report, command, call, needs_input=not is_read)]
+        steps = [(step, "") for step in after_link(report, call, needs_input=not is_read)]
     else:
         steps = _find_steps(str(folder), header, contents)
     write_page(path, render(attrs.evolve(contents, steps=steps)))
@@ -114,23 +108,6 @@ def write_page(path: str, page: str) -> None:
         Path(path).write_text(page, "utf-8")
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror}") from None
-
-
-def _read_contents(
-    folder: str | Path, header: Mapping[str, Any], name: str | None, input_rows: int | None
-) -> Contents:
-    """
-    Return what a report says of a run folder, but for what to do next.
-
-    *header* may have more than the folder keeps; *name* is what the folder is called, None: it
-    does not last; *input_rows* are the rows of the input, None: all of them were read.
-    """
-    return read_contents(
-        Path(folder),
-        name=name,
-        run=_describe_run(header, input_rows),
-        place=partial(run_folder.name_line, header.get("names") or []),
-    )
 
 
 def report_read_back(

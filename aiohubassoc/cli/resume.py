@@ -111,13 +111,13 @@ def resume(
         is_done = run_folder.is_complete(reader) and not retry_failed
         checks_account = not (no_check or command.portal.simulate or is_done)
         call = run_folder.LinkCall(
-            *(token, output, given, uvloop),
+            *(command, token, output, given, uvloop),
             checks_account=checks_account,
             utc_offset_seconds=header.get(run_folder.UTC_OFFSET),
         )
         if table is None and (problem := run_folder.find_input_problem(command)) is not None:
             raise InputError(f"{problem}. {after_move(folder, command, token)}")
-        return link_pairs(command, call, table)
+        return link_pairs(call, table)
 
 
 def _merge_send(new: SendOptions, old: SendOptions) -> SendOptions:

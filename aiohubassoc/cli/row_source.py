@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.terminal import StorageError
 from aiohubassoc.errors import InputError
+from aiohubassoc.files.record import Record
 from aiohubassoc.journal.row_codec import make_place, split_place
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from aiohubassoc.cli.run_folder import RowTable
-    from aiohubassoc.files.record import Counted, Record
     from aiohubassoc.journal.known_pairs import SeenPairs
     from aiohubassoc.pair import Pair
 
 _T = TypeVar("_T")
-# A row, its pair, and the counts of the input as of it.
-_CountedRow: TypeAlias = "tuple[Record, Pair | None, Counted]"
+_TableRow: TypeAlias = "tuple[Record, Pair | None]"
 # This many rows are checked before anything is sent.
 CHECKED_AHEAD: Final = 1000
 _REJECTED_AT_ONCE: Final = 100
@@ -50,10 +49,10 @@ class RowSource:
         self._on_duplicate = on_duplicate
         self._limit = limit
         self._on_limit = on_limit
-        self._reader = ThreadReader(_with_counts(table)) if table.may_block else None
-        self._counted = table.counted
+        self._reader = ThreadReader(table) if table.may_block else None
+        self._latest = Record(0, [])  # the latest row that was taken
         self._rows = self._read()
-        self._checked: deque[_CountedRow] = deque()
+        self._checked: deque[_TableRow] = deque()
         self._ended = False
 
     async def check_ahead(self) -> list[Record]:
@@ -65,11 +64,11 @@ class RowSource:
         counts = self._table.counts
         if counts is not None and counts.none_valid is not None:
             raise InputError(f"{self._table.name}: {counts.none_valid}")
-        return [record for record, pair, _ in self._checked if pair is None]
+        return [record for record, pair in self._checked if pair is None]
 
     def first_types(self) -> tuple[str, str] | None:
         """Return the object types of the first pair; None if no pair was read ahead."""
-        pairs = (pair for _, pair, _ in self._checked if pair is not None)
+        pairs = (pair for _, pair in self._checked if pair is not None)
         first = next(pairs, None)
         return None if first is None else (first.from_type, first.to_type)
 
@@ -81,19 +80,19 @@ class RowSource:
     def restore_counts(self) -> None:
         """Have the input count only what was taken of it, not what was read ahead."""
         if self._table.counts is not None and not self.is_at_end:
-            self._table.counts.restore(self._counted)
+            self._table.counts.restore(self._latest)
 
     async def pairs(self) -> AsyncIterator[Pair]:
         """Yield each pair once, tagged with its record; raise StorageError or InputError."""
         in_a_row = taken = 0
-        async for record, pair, counted in self._all():
+        async for record, pair in self._all():
             if self._ended:
                 return
             if taken == self._limit:
                 self._on_limit()
                 return
             taken += pair is not None
-            self._counted = counted
+            self._latest = record
             if (valid := self._check(record, pair)) is not None:
                 yield valid
                 in_a_row = 0
@@ -101,16 +100,16 @@ class RowSource:
                 await SystemClock().sleep(0)  # or nothing else could run, not even Ctrl-C
         self.is_at_end = not self._ended
 
-    async def _all(self) -> AsyncIterator[_CountedRow]:
+    async def _all(self) -> AsyncIterator[_TableRow]:
         while self._checked:
             yield self._checked.popleft()
         async for row in self._rows:
             yield row
 
-    async def _read(self) -> AsyncIterator[_CountedRow]:
+    async def _read(self) -> AsyncIterator[_TableRow]:
         try:
             if self._reader is None:
-                for row in _with_counts(self._table):
+                for row in self._table:
                     yield row
             else:
                 async for row in self._reader:
@@ -133,11 +132,6 @@ class RowSource:
             return pair
         self._on_duplicate(record, pair, f"repeats {self._table.place(*split_place(first))}")
         return None
-
-
-def _with_counts(table: RowTable) -> Iterator[_CountedRow]:
-    for record, pair in table:
-        yield record, pair, table.counted
 
 
 class ThreadReader(Generic[_T]):

@@ -26,10 +26,11 @@ from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.record import Record
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.journal.reader import Reader
-from aiohubassoc.journal.row_codec import make_place, split_place
+from aiohubassoc.journal.row_codec import make_place, name_line, split_place
 from aiohubassoc.journal.schema import DATABASE
 from aiohubassoc.models import Status
 from aiohubassoc.pair import Pair, RejectedPair, unchecked_pair
+from aiohubassoc.shared_quota.quota import to_kept_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 
     from aiohubassoc.journal.row_codec import Place
 
-# Of files, where none is read.
-_NOTHING_READ: Final = (0, 0, 0, (0, 0, 0))
 # What a run reports as there.
 REPORTED_LINKED: Final = (Status.LINKED, Status.PARTIAL)
 # What a run folder keeps in place of a portal's address that is another one each time.
@@ -86,8 +85,6 @@ class Command:
         files = [path if path == STDIN else str(Path(path).absolute()) for path in self.files]
         kept = {**attrs.asdict(self), "files": files}
         if self.pace.shared_quota is not None:
-            from aiohubassoc.shared_quota.quota import to_kept_url  # noqa: PLC0415 -- if asked
-
             kept["pace"]["shared_quota"] = to_kept_url(self.pace.shared_quota)
         return kept
 
@@ -122,8 +119,9 @@ class FolderOptions:
 
 @attrs.frozen
 class LinkCall:
-    """How ``link`` or ``resume`` was called, besides what a run folder keeps."""
+    """How ``link`` or ``resume`` was called: the command, and what a run folder does not keep."""
 
+    command: Command
     token: options.AccessOptions = attrs.Factory(options.AccessOptions)
     output: options.OutputOptions = attrs.Factory(options.OutputOptions)
     folder: FolderOptions = attrs.Factory(FolderOptions)
@@ -149,7 +147,7 @@ class FolderTable:
         statuses: Sequence[Status] = (),
         place: Callable[[int, int], str] | None = None,
     ) -> None:
-        self.counts, self.counted = None, _NOTHING_READ
+        self.counts = None
         self._reader = reader
         self._statuses = statuses
         header = reader.header()
@@ -223,13 +221,6 @@ def describe_portal(base_url: str) -> str:
     return base_url.removeprefix("https://").rstrip("/")
 
 
-def name_line(names: Sequence[str], source: int, line: int) -> str:
-    """Return how messages call a line of the inputs *names*; none: of a program's pairs."""
-    if not names:
-        return f"item {line}"
-    return f"line {line}" + (f" of {names[source]}" if source < len(names) > 1 else "")
-
-
 def check_folder(folder: str) -> None:
     """Raise OptionsError for a path that is, or is in, a file: no run folder can be made there."""
     for path in (Path(folder), *Path(folder).absolute().parents):
@@ -267,10 +258,9 @@ def restore_cells(pair: Pair) -> list[str] | dict[str, object]:
     return kept if isinstance(kept, list | dict) else [pair.from_id, pair.to_id]
 
 
-def open_journal(
-    stack: ExitStack, command: Command, how: FolderOptions, table: RowTable, base_url: str
-) -> Journal:
+def open_journal(stack: ExitStack, call: LinkCall, table: RowTable, base_url: str) -> Journal:
     """Return the run folder for a table; without ``--run`` one that ends with *stack*."""
+    command, how = call.command, call.folder
     folder, are_stable, job = how.run, False, {}
     about: dict[str, object] = {"columns": table.header, "inputs": [], "names": table.names}
     about[HAS_OBJECTS] = table.has_objects
@@ -298,14 +288,14 @@ def open_journal(
     return journal
 
 
-def find_refusal(command: Command, how: FolderOptions, table: PairTable) -> str | None:
+def find_refusal(call: LinkCall, table: PairTable) -> str | None:
     """Return why ``link`` would refuse the run folder, which is there; None: it would not."""
-    assert how.run is not None  # noqa: S101 -- it is there
-    with open_folder(how.run) as reader:
+    assert call.folder.run is not None  # noqa: S101 -- it is there
+    with open_folder(call.folder.run) as reader:
         job = reader.header().get("job")
     kept = job.get("portal") if isinstance(job, dict) else None  # the portal may be another one
     try:
-        open_journal(contextlib.ExitStack(), command, how, table, str(kept)).check()
+        open_journal(contextlib.ExitStack(), call, table, str(kept)).check()
     except JournalInUseError:  # until that run ends
         return None
     except JournalMismatchError as error:

@@ -131,10 +131,8 @@ class Runner(ABC):
             except terminal.StorageError as error:
                 self.sinks.problem = str(error)
                 self._report.failure = errors.RunStoppedError(str(error))
-            except (
-                errors.InputError,
-                errors.RunStoppedError,
-            ) as error:  # the latter: no token came in time
+            except (errors.InputError, errors.RunStoppedError) as error:
+                # The latter: no token came in time.
                 self._report.failure = errors.RunStoppedError(str(error))
             except errors.JournalStorageError as error:  # it could not be opened
                 raise terminal.StorageError(str(error)) from None

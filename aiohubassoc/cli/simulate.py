@@ -138,7 +138,7 @@ class _KeepingRun(LinkRun):
     """Links the pairs of the example, and keeps every outcome."""
 
     def __init__(self, connection: Connection, table: RowTable) -> None:
-        super().__init__(connection, table, LinkCall())
+        super().__init__(connection, table, LinkCall(connection.command))
         self.outcomes: list[Outcome] = []
 
     def take(self, outcome: Outcome) -> None:
@@ -147,7 +147,6 @@ class _KeepingRun(LinkRun):
 
 
 def demo() -> int:
-    """Link 2,000 pairs against a simulated portal and compare every outcome with its records."""
     console = stdout()
     example = _find_example()
     console.print(

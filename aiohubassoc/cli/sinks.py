@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aiohubassoc.files.record import Fields, Record
-    from aiohubassoc.files.results import FailuresFile, ParquetResults, RowResult
+    from aiohubassoc.files.results import ParquetResults, RowResult, TextResults
     from aiohubassoc.models import Outcome
     from aiohubassoc.pair import Pair
 
@@ -116,7 +116,7 @@ class Sinks:
         self._stop = stop
         if path is not None:
             check_results_format(path)
-        self._file: FailuresFile | ParquetResults | None = None
+        self._file: TextResults | ParquetResults | None = None
 
     def open(self, header: list[str]) -> None:
         """Begin the file, which has the columns *header*, or raise StorageError."""
@@ -177,7 +177,7 @@ def check_outputs(
     """
     given = [(option, path) for option, path in outputs.items() if path is not None]
     for option, path in given:
-        check_output(option, path, inputs=inputs, token_file=token_file, folder=folder)
+        _check_output(option, path, inputs, token_file, folder)
         if _is_standard_output(path, appends=option == "--log-file"):
             raise OptionsError(f"{option} {path} and standard output are the same file: name two")
     store = (shared_quota or "").partition(SQLITE)[2]  # which may not be there yet
@@ -193,20 +193,13 @@ def check_outputs(
         _check_writable(report)
 
 
-def check_output(
-    option: str,
-    path: str | None,
-    *,
-    inputs: Sequence[str] = (),
-    token_file: str | None = None,
-    folder: str | None = None,
+def _check_output(
+    option: str, path: str, inputs: Sequence[str], token_file: str | None, folder: str | None
 ) -> None:
     """Refuse to overwrite a file that is needed, under any of its names: raise OptionsError."""
-    if path is None:
-        return
     kept = [*((each, "the input") for each in inputs), (token_file, "the token file")]
     for file, what in kept:
-        if file is not None and _is_same_file(file, path):
+        if file is not None and _are_one(file, path):
             raise OptionsError(f"{option} {path} would overwrite {what}: name another file")
     if _is_database(path):
         raise OptionsError(
@@ -252,16 +245,17 @@ def _is_database(path: str) -> bool:
         return False
 
 
-def _is_same_file(one: str, other: str) -> bool:
-    # Of plain files only: nothing in a pipe or a device is overwritten.
-    return file_identity(one) == file_identity(other) and Path(other).is_file()
-
-
 def _are_one(one: str, other: str) -> bool:
-    """Return whether two names are, or would be, of one plain file."""
-    if Path(one).exists() or Path(other).exists():
-        return _is_same_file(one, other)
-    return _is_same_folder(Path(one).resolve(), Path(other).resolve())
+    """Return whether two names are, or would be, of one plain file: no pipe is overwritten."""
+    is_plain = Path(other).is_file() or not Path(other).exists()
+    return is_plain and _identity(one) == _identity(other)
+
+
+def _identity(path: str | Path) -> object:
+    """Return the same for two names of one file or folder, also of one that is not there yet."""
+    found = file_identity(str(path))
+    # Where case does not count, two names of a file that is not there yet would be of one.
+    return found if found != str(path) else str(Path(path).resolve()).casefold()
 
 
 def _is_standard_output(path: str, *, appends: bool) -> bool:
@@ -287,22 +281,13 @@ def _find_run_folder(path: str, folder: str | None) -> str | None:
     """Return the run folder that *path* is in, or one of whose files it is; None: there is none."""
     whole = Path(path).resolve()
     if folder is not None:
-        own = Path(folder).resolve()
-        if any(_is_same_folder(each, own) for each in (whole, *whole.parents)):
-            return folder
-        links = own.iterdir() if own.is_dir() else ()
-        if any(_is_same_file(str(each), path) for each in links):
+        links = Path(folder).iterdir() if Path(folder).is_dir() else ()
+        places = {_identity(whole), *map(_identity, whole.parents)}
+        if _identity(folder) in places or any(_are_one(str(each), path) for each in links):
             return folder
     parent = whole.parent
     is_run_folder = all((parent / name).is_file() for name in (DATABASE, LOCK))
     return str(parent) if is_run_folder else None
-
-
-def _is_same_folder(one: Path, other: Path) -> bool:
-    if one.exists() and other.exists():
-        return one.samefile(other)
-    # Neither is there yet: where case does not count, they would be one.
-    return not one.exists() and str(one).casefold() == str(other).casefold()
 
 
 def _error(category: str | None, message: str | None, correlation_id: str | None) -> _Line:

@@ -61,6 +61,10 @@ class StorageError(Exception):
     """A file of ours cannot be written: its name, and why."""
 
 
+class OutputLostError(Exception):
+    """Standard output was closed."""
+
+
 class OutputConsole(Console):
     """A console whose reader may be gone, and whose disk may be full: neither ends the work."""
 
@@ -211,6 +215,14 @@ def lose_output(error: OSError) -> None:
     discard_output()
     if not isinstance(error, BrokenPipeError):  # else nobody wants to read it
         _lost_output = error.strerror
+
+
+def to_output_error(path: str | None, error: OSError) -> Exception:
+    """Return why rows cannot be written; *path*: their file, None: standard output, now lost."""
+    if path is not None:
+        return StorageError(f"{path}: {error.strerror}")
+    lose_output(error)
+    return OutputLostError()
 
 
 def take_lost_output() -> str | None:

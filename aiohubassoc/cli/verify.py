@@ -86,7 +86,7 @@ def verify(
     output: Annotated[VerifyOptions, options.Flat] = VerifyOptions(),
 ) -> int:
     """
-    Read links back and return the exit code; `aiohubassoc.cli.app` says which.
+    Read links back and return the exit code; `help.md` says which.
 
     Args:
         files: Files as for link, or - for standard input; or a run folder: its linked and partial
@@ -178,11 +178,7 @@ def _keep_verification(folder: Path, report: VerifyReport) -> bool:
     kept = {name: found[name] for name in ("linked", "missing", "unknown", "input_complete")}
     for name in ("first_missing", "first_unknown"):
         kept[name] = [
-            {
-                "pair": example["pair"],
-                "place": example["place"],
-                "message": example["message"][:_MOST_LETTERS],
-            }
+            {key: example[key][:_MOST_LETTERS] for key in ("pair", "place", "message")}
             for example in found[name][:_MOST_EXAMPLES]
         ]
     try:

@@ -52,19 +52,15 @@ class CellList(str):
 
     __slots__ = ("_values",)
 
-    @classmethod
-    def from_values(cls, values: list[object] | None) -> Self:
-        """Make one of a list's elements; None: an empty list, whose text is empty."""
-        made = cls("" if values is None else to_json(values))
-        made._values = values or []
+    def __new__(cls, text: str, values: Sequence[object]) -> Self:
+        made = super().__new__(cls, text)
+        made._values = values
         return made
 
     @classmethod
-    def from_texts(cls, text: str, elements: Sequence[str]) -> Self:
-        """Make one of its text and the text of each element."""
-        made = cls(text)
-        made._values = elements
-        return made
+    def from_values(cls, values: list[object] | None) -> Self:
+        """Make one of a list's elements; None: an empty list, whose text is empty."""
+        return cls("" if values is None else to_json(values), values or [])
 
     @property
     def items(self) -> list[str]:

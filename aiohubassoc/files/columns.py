@@ -12,7 +12,7 @@ import attrs
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files import hubspot
-from aiohubassoc.files.limits import SHOWN_CHARS, shown
+from aiohubassoc.files.limits import SHOWN_CHARS, listed, shown
 
 if TYPE_CHECKING:
     from aiohubassoc.files.layout import Layout
@@ -378,12 +378,8 @@ def normalize(column: str) -> str:
 
 def list_columns(columns: Sequence[str], *, quoted: bool = True) -> str:
     """Return the first columns with commas between them, long names cut, and how many more."""
-    some = [
-        shown(column) if quoted or len(column) > SHOWN_CHARS else column
-        for column in columns[:_SHOWN_COLUMNS]
-    ]
-    more = len(columns) - len(some)
-    return ", ".join(some) + (f" and {more:,} more" if more else "")
+    names = [shown(one) if quoted or len(one) > SHOWN_CHARS else one for one in columns]
+    return listed(names, _SHOWN_COLUMNS)
 
 
 def note_labels(names: Iterable[str], table: str, unit: str, counts: InputCounts) -> None:

@@ -13,7 +13,7 @@ import attrs
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.cells import character_problem
 from aiohubassoc.files.limits import CELL_CHARS, ROW_CHARS
-from aiohubassoc.files.record import Record
+from aiohubassoc.files.record import Record, TableReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +42,7 @@ class _BrokenRecordError(InputError):
         super().__init__(f"{name}, line {line}: {why}. {next_step}")
 
 
-class CsvReader:
+class CsvReader(TableReader):
     """
     The rows of a CSV or TSV file, the header among them; a blank line is none.
 
@@ -51,18 +51,14 @@ class CsvReader:
     seemed to end a cell: see `hold_back`. Of the file, *lines_before* were read before.
     """
 
-    unit: str = "line"
-    count: int | None = None
-    hint: str = ""
-    list_columns: frozenset[int] = frozenset()
-    has_fixed_columns: bool = False
+    unit = "line"
+    has_fixed_columns = False
 
     def __init__(
         self, file: IO[str], *, name: str, delimiter: str, encoding: str, lines_before: int = 0
     ) -> None:
         self.name = name
-        self.delimiter: str | None = delimiter
-        self.row_chars = 0
+        self.delimiter = delimiter
         self._file = file
         self._separator = delimiter
         self._encoding = encoding
@@ -194,12 +190,9 @@ class CsvReader:
         self._file.close()
 
     def _bare_fields(self, begun: int, error: csv.Error) -> list[str] | None:
-        """
-        Return the cells of a line of TSV whose quotes are text; None for any other error.
-
-        Programs that write TSV without quoting leave ``"Acme" Inc`` as it is. Such a line has an
-        even number of quotes and, as `refuse_if_broken` checks, all its fields.
-        """
+        """Return the cells of a line of TSV whose quotes are text; None for any other error."""
+        # Programs that write TSV without quoting leave "Acme" Inc as it is. Such a line has an even
+        # number of quotes and, as `refuse_if_broken` checks, all its fields.
         is_one_line = len(self._row_lines) == 1 and not self._folded.count
         if self._separator != "\t" or not is_one_line or _TEXT_AFTER_QUOTE not in str(error):
             return None
@@ -208,12 +201,8 @@ class CsvReader:
         return None if line.count('"') % 2 else line.rstrip("\r\n").split("\t")
 
     def _is_glued(self, columns: int) -> bool:
-        """
-        Return whether the latest row, of several lines of TSV, is several: each has all columns.
-
-        Programs that write TSV without quoting leave the quotes of ``"Acme`` and ``5"`` as they
-        are. Of CSV this says nothing, as any text may hold commas.
-        """
+        """Return whether the lines of the latest row of TSV are rows: each has all columns."""
+        # So it is where quotes are text, as above. Of CSV this says nothing: text may hold commas.
         if self._separator != "\t":
             return False
         counts = {*self._folded.tabs, *(line.count("\t") for line in self._row_lines)}

@@ -9,17 +9,15 @@ from typing import IO, TYPE_CHECKING, Final
 from aiohubassoc.errors import InputError, plural
 from aiohubassoc.files.cells import Formula, LongNumber, value_text
 from aiohubassoc.files.excel_workbook import (
-    CELL_CHARS,
     Handler,
     Shows,
     Workbook,
     XmlError,
     is_true,
-    join_text,
     parse_pieces,
 )
-from aiohubassoc.files.limits import COLUMNS, ROW_CHARS, shown
-from aiohubassoc.files.record import Record
+from aiohubassoc.files.limits import COLUMNS, ROW_CHARS, listed, shown
+from aiohubassoc.files.record import Record, TableReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +35,7 @@ _DAY_SECONDS: Final = 86_400
 _LAST_DAY_BEFORE_MARCH_1900: Final = 60
 
 
-class ExcelReader:
+class ExcelReader(TableReader):
     """
     The rows of a sheet, each cell as text, the header among them.
 
@@ -48,18 +46,12 @@ class ExcelReader:
         InputError: It is no workbook or damaged, or has no such sheet.
     """
 
-    unit: str = "row"
-    delimiter: str | None = None
-    list_columns: frozenset[int] = frozenset()
-    has_fixed_columns: bool = True
-
     def __init__(self, file: IO[bytes], name: str, layout: Layout, counts: InputCounts) -> None:
         self._file = file
         self._include_hidden = layout.include_hidden
         self._counts = counts
         self._hidden_rows = 0
         self._workbook = Workbook(file, name)
-        self.row_chars = 0
         try:
             sheets = self._workbook.sheets
             sheet = self._choose(sheets, name, layout.sheet)
@@ -73,12 +65,10 @@ class ExcelReader:
 
     @property
     def count(self) -> int | None:
-        """The number of the last row; None if the sheet does not say it."""
         return self._rows.last_row
 
     @property
     def hint(self) -> str:
-        """Where else the columns may be."""
         sentences = []
         if self._other_sheets:
             sentences.append(f"Other sheets, for --sheet: {_listed(self._other_sheets)}")
@@ -126,18 +116,15 @@ class ExcelReader:
 
 
 def _listed(sheets: Sequence[Sheet]) -> str:
-    some = [
-        f"{shown(sheet.name)}{' (hidden)' if sheet.is_hidden else ''}"
-        for sheet in sheets[:_SHOWN_SHEETS]
-    ]
-    more = len(sheets) - len(some)
-    return ", ".join(some) + (f" and {more:,} more" if more else "")
+    names = [shown(one.name) + (" (hidden)" if one.is_hidden else "") for one in sheets]
+    return listed(names, _SHOWN_SHEETS)
 
 
 class _SheetRows(Handler):
     """The rows of a sheet that have cells: their numbers, their cells as text, whether hidden."""
 
     def __init__(self, workbook: Workbook, sheet: Sheet) -> None:
+        super().__init__()
         self.last_row: int | None = None
         self._workbook = workbook
         self._part = sheet.part
@@ -145,7 +132,7 @@ class _SheetRows(Handler):
         self._times = workbook.time_styles()
         self._ready: deque[tuple[int, list[str], bool]] = deque()
         self._rows = 0
-        self._is_in_data = self._is_in_cell = self._is_value = self._is_phonetic = False
+        self._is_in_data = self._is_in_cell = False
         # Of the row that is being read:
         self._row = 0
         self._is_hidden = False
@@ -155,8 +142,6 @@ class _SheetRows(Handler):
         self._column = 0
         self._kind = self._style = ""
         self._has_formula = False
-        self._parts: list[str] = []
-        self._chars = 0
 
     def __iter__(self) -> Iterator[tuple[int, list[str], bool]]:
         with self._workbook.damage(), self._workbook.open(self._part) as file:
@@ -169,45 +154,35 @@ class _SheetRows(Handler):
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "c" and self._is_in_data:
             self._begin_cell(attributes)
-        elif name in {"v", "t"}:
-            self._is_value = self._is_in_cell and not self._is_phonetic
         elif name == "f":
             self._has_formula = True
         elif name == "row" and self._is_in_data:
             self._begin_row(attributes)
-        elif name == "rPh":
-            self._is_phonetic = True
         elif name == "sheetData":
             self._is_in_data = True
         elif name == "dimension":
             self.last_row = _parse_row(attributes.get("ref", ""))
-
-    def text(self, text: str) -> None:
-        if self._is_value:
-            self._chars += len(text)
-            if self._chars > CELL_CHARS:
-                raise XmlError(f"row {self._row}: a cell has more than {CELL_CHARS:,} characters")
-            self._parts.append(text)
+        elif self._is_in_cell:
+            super().start(name, attributes)
 
     def end(self, name: str) -> None:
-        if name in {"v", "t"}:
-            self._is_value = False
-        elif name == "c":
+        if name == "c":
             if self._is_in_cell:
                 self._end_cell()
         elif name == "row":
             if self._cells:
                 self._ready.append((self._row, self._cells, self._is_hidden))
                 self._cells = []
-        elif name == "rPh":
-            self._is_phonetic = False
         elif name == "sheetData":
             self._is_in_data = False
+        else:
+            super().end(name)
 
     def _begin_row(self, attributes: dict[str, str]) -> None:
         number = attributes.get("r")
         self._row = self._row + 1 if number is None else int(number)
         self._rows += 1
+        self.place = f"row {self._row}: "
         if max(self._row, self._rows) > _ROWS:
             raise XmlError(f"it has more than {_ROWS:,} rows")
         height = attributes.get("ht", "")
@@ -223,12 +198,11 @@ class _SheetRows(Handler):
         self._kind = attributes.get("t", "n")
         self._style = attributes.get("s", "")
         self._has_formula = False
-        self._parts.clear()
-        self._chars = 0
+        self.begin_text()
 
     def _end_cell(self) -> None:
         self._is_in_cell = False
-        cell = self._cell(join_text(self._parts))
+        cell = self._cell(self.joined_text())
         if not cell and type(cell) is str:
             return
         self._row_chars += len(cell)

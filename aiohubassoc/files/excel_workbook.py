@@ -123,7 +123,9 @@ class Workbook:
         """Return the texts that cells name by number."""
         shared = _SharedTexts(most_rows(self._size_bytes))
         if self._shared:
-            self._parse(self._shared, shared)
+            with self.open(self._shared) as file:
+                for _ in parse_pieces(file, shared):
+                    pass
         return shared.found
 
     def time_styles(self) -> dict[int, Shows]:
@@ -147,11 +149,6 @@ class Workbook:
     def close(self) -> None:
         """Close the workbook, and not its file."""
         self._archive.close()
-
-    def _parse(self, part: str, handler: Handler) -> None:
-        with self.open(part) as file:
-            for _ in parse_pieces(file, handler):
-                pass
 
     def _starts(self, part: str) -> Iterator[tuple[str, dict[str, str]]]:
         """Yield the name and the attributes of each element of a part."""
@@ -215,16 +212,47 @@ def _one(relations: list[tuple[str, str, str]], kind: str) -> str:
 
 
 class Handler:
-    """Receives the elements of a part, by their names without a prefix; ignores them."""
+    """
+    Receives the elements of a part, by their names without a prefix, and collects a text.
 
-    def start(self, name: str, attributes: dict[str, str], /) -> None:
-        """Handle that an element begins."""
+    Of a text in several fonts it collects all parts, and not how to read it aloud.
+    """
 
-    def end(self, name: str, /) -> None:
-        """Handle that an element ends."""
+    place = ""  # where it is, in messages
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._chars = 0
+        self._is_text = self._is_phonetic = False
+
+    def start(self, name: str, _: dict[str, str], /) -> None:
+        if name in {"v", "t"}:
+            self._is_text = not self._is_phonetic
+        elif name == "rPh":
+            self._is_phonetic = True
 
     def text(self, text: str, /) -> None:
-        """Handle some of the text of an element."""
+        if self._is_text:
+            self._chars += len(text)
+            if self._chars > CELL_CHARS:
+                raise XmlError(f"{self.place}a cell has more than {CELL_CHARS:,} characters")
+            self._parts.append(text)
+
+    def end(self, name: str, /) -> None:
+        if name in {"v", "t"}:
+            self._is_text = False
+        elif name == "rPh":
+            self._is_phonetic = False
+
+    def begin_text(self) -> None:
+        """Drop what was collected."""
+        self._parts.clear()
+        self._chars = 0
+
+    def joined_text(self) -> str:
+        """Return what was collected, without the escapes of its control characters."""
+        text = "".join(self._parts)
+        return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
 
 
 def parse_pieces(file: IO[bytes], handler: Handler) -> Iterator[None]:
@@ -272,14 +300,7 @@ def parse_pieces(file: IO[bytes], handler: Handler) -> Iterator[None]:
 
 
 def is_true(text: str | None) -> bool:
-    """Return whether an attribute is true."""
     return text in {"1", "true", "on"}
-
-
-def join_text(parts: list[str]) -> str:
-    """Return the text of a cell, whose control characters are escaped in the XML."""
-    text = "".join(parts)
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
 
 
 # --- the small parts ----------------------------------------------------------------------------
@@ -287,6 +308,7 @@ def join_text(parts: list[str]) -> str:
 
 class _Starts(Handler):
     def __init__(self) -> None:
+        super().__init__()
         self.found: list[tuple[str, dict[str, str]]] = []
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
@@ -294,40 +316,22 @@ class _Starts(Handler):
 
 
 class _SharedTexts(Handler):
-    """Collects texts; of one in several fonts all its parts, and not how to read it aloud."""
-
     def __init__(self, most: int) -> None:
+        super().__init__()
         self.found: list[str] = []
         self._most = most
-        self._parts: list[str] = []
-        self._chars = 0
-        self._is_text = self._is_phonetic = False
 
-    def start(self, name: str, _: dict[str, str]) -> None:
-        if name == "t":
-            self._is_text = not self._is_phonetic
-        elif name == "si":
-            self._parts.clear()
-            self._chars = 0
-        elif name == "rPh":
-            self._is_phonetic = True
-
-    def text(self, text: str) -> None:
-        if self._is_text:
-            self._chars += len(text)
-            if self._chars > CELL_CHARS:
-                raise XmlError(f"a cell has more than {CELL_CHARS:,} characters")
-            self._parts.append(text)
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        super().start(name, attributes)
+        if name == "si":
+            self.begin_text()
 
     def end(self, name: str) -> None:
-        if name == "t":
-            self._is_text = False
-        elif name == "si":
+        super().end(name)
+        if name == "si":
             if len(self.found) >= self._most:
                 raise XmlError(f"it has more than {self._most:,} texts")
-            self.found.append(join_text(self._parts))
-        elif name == "rPh":
-            self._is_phonetic = False
+            self.found.append(self.joined_text())
 
 
 # --- styles -------------------------------------------------------------------------------------

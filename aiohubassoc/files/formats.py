@@ -21,8 +21,7 @@ from aiohubassoc.files.parquet_reader import ParquetReader
 if TYPE_CHECKING:
     from aiohubassoc.files.byte_source import ByteSource
     from aiohubassoc.files.layout import Layout
-    from aiohubassoc.files.record import InputCounts
-    from aiohubassoc.files.table import TableReader
+    from aiohubassoc.files.record import InputCounts, TableReader
 
 # The formats that are not text, in messages.
 _TITLES: Final = {PARQUET: "a Parquet file", EXCEL: "an Excel workbook"}
@@ -193,12 +192,9 @@ codecs.register_error(_REPLACING, _replacement)
 def _open_text(
     raw: io.BufferedReader, encoding: str, name: str
 ) -> tuple[str, io.TextIOWrapper, str]:
-    """
-    Return the encoding of *raw*, *raw* as text, and its beginning, as far as it is there.
-
-    Line ends are kept as they are. Bytes that cannot be decoded come as lone surrogates, so that
-    the lines with them can be named: see `character_problem`. In the first line they are refused.
-    """
+    """Return the encoding of *raw*, *raw* as text, and its beginning, as far as it is there."""
+    # Line ends are kept as they are. Bytes that cannot be decoded come as lone surrogates, so that
+    # the lines with them can be named: see `character_problem`. In the first line they are refused.
     head = raw.peek(_HEAD_BYTES)[:_HEAD_BYTES]
     encoding, codec, errors = _find_codec(encoding, head, name)
     try:
@@ -213,11 +209,7 @@ def _open_text(
 
 
 def _find_line_end(head: str) -> str:
-    """
-    Return what ends the lines of a text that begins with *head*; "" if it does not show.
-
-    Other line ends are characters of a cell then.
-    """
+    """Return what ends lines, others being characters of a cell; "" if *head* does not show it."""
     # Windows makes \r\r\n of the \r\n that a program writes.
     found = re.search("\r+\n|\r|\n", re.sub('"[^"]*"', "", head.lstrip("\r\n")))
     return "" if found is None else found[0][-1]
@@ -232,11 +224,8 @@ def _find_codec(encoding: str, head: bytes, name: str) -> tuple[str, str, str]:
         raise InputError(f"{name} is {mark.upper()}{wrong}: give --encoding {mark}")
     if codec.startswith(_UTF_8):
         return "utf-8-sig" if mark else encoding, "utf-8-sig", "surrogateescape"
-    return (
-        mark or encoding,
-        mark or codec,
-        _REPLACING,
-    )  # with a mark, utf-16-le would take it for a letter
+    # Without the mark's own encoding, utf-16-le would take it for a letter.
+    return mark or encoding, mark or codec, _REPLACING
 
 
 def _no_text(name: str) -> InputError:

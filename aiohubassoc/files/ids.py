@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import unicodedata
 from enum import Enum
@@ -13,7 +14,7 @@ from aiohubassoc.files.limits import ANY_ID_CHARS, CELL_IDS, ID_DIGITS, shown
 from aiohubassoc.pair import MOST_ID, path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from aiohubassoc.files.record import InputCounts
 
@@ -221,39 +222,16 @@ def kind_of_nothing(text: str) -> CellKind | None:
 # --- what spreadsheets and programs write in place of a value ---------------------------------
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+def _read_words() -> Iterator[frozenset[str]]:
+    """Yield the words of each section of `words.txt`, and what has several words."""
+    data = pkgutil.get_data(__package__, "words.txt")
+    assert data is not None  # noqa: S101 -- no loader of packages lacks it
+    for section in data.decode().split("]\n")[1:]:
+        words = section.partition("\n\n")[0].replace("\n", " ").split(",")
+        yield frozenset(map(str.strip, words))
 
 
-def _phrases(text: str) -> frozenset[str]:
-    return frozenset(" ".join(one.split()) for one in text.split(","))
-
-
-# "Not available" in the languages of Excel and LibreOffice.
-_NOT_AVAILABLE: Final = _words("""
-    #n/a #n/a! #nv #n/d #n/d! #nd #n/b #n/v #i/t #e/e #x/x #saknas! #saknas #puuttuu! #puuttuu
-    #н/д #нд #yok #hiányzik #hiányzik! #není_k_dispozici #nedostupný #nedostupné #δ/υ #puudub!
-    #无 #該当なし
-""")
-_PLACEHOLDERS: Final = _words("""
-    na n/a n.a. n.a n/d n.d. nd n/v n/s nan nat none null nil undefined undef void empty blank
-    missing unknown unassigned nothing tbd tba tbc todo default \\n k.a. k.a keine leer unbekannt
-    vide aucun aucune inconnu vacío vacio ninguno ninguna desconocido vuoto nessuno nessuna
-    -nan s/o s.o. n.v. n.v n.b. n.b
-    sconosciuto vazio nenhum nenhuma leeg geen onbekend tom ingen okänd brak pusty nieznany нет
-    пусто неизвестно yok boş 无 なし 없음 値なし 无值 無值
-""") | _phrases("""
-    not available, not applicable, not set, no value, no id, no data, keine angabe, kein wert,
-    keine daten, nicht verfügbar, nicht zugeordnet, aucune valeur, non disponible, sans valeur,
-    sin valor, sin datos, no disponible, ningún valor, nessun valore, nenhum valor, sem valor,
-    não disponível, geen waarde, niet beschikbaar, brak wartości, brak danych, inget värde,
-    ingen verdi, ingen værdi, ei arvoa, нет значения, нет данных, değer yok
-""")
-_TRUTHS: Final = _words("""
-    true false yes no y n t f on off wahr falsch ja nein vrai faux oui non verdadero falso sí vero
-    verdadeiro sim não waar onwaar nee sann sant falskt usann falsk sand tosi epätosi prawda fałsz
-    tak nie pravda nepravda истина ложь да doğru yanlış evet hayır igaz hamis 真 假 참 거짓
-""")
+_NOT_AVAILABLE, _PLACEHOLDERS, _TRUTHS = _read_words()
 _ERROR = re.compile(r"#(\D.*|)|err:\d+|loading\.{2,3}|loading…", re.IGNORECASE | re.DOTALL)
 _BRACKETED = re.compile(r"[(<\[{][^\d]*[)>\]}]")
 

@@ -141,11 +141,8 @@ class Join:
         self.repeated = kept - added - self._sort(sorted_rows)
 
     def _sort(self, done: int) -> int:
-        """
-        Add the records of the rows after the first *done* ones; return how many are new.
-
-        In the order of their keys: at random places each row would cost a write.
-        """
+        """Add the records of the rows after the first *done* ones; return how many are new."""
+        # In the order of their keys: at random places each row would cost a write.
         return self._db.execute(
             "insert or ignore into records select key, id, row, ? from rows where row > ? "
             "order by key, id, row",

@@ -214,20 +214,14 @@ class JsonlPairs:
         )
         self._latest_keys: tuple[str, ...] | None = None
 
-    def pairs(self, record: Record) -> Sequence[Pair] | None:
-        """Return the pairs of *record*, each tagged with it; None if it is rejected."""
-        if record.problem is not None:
-            return None
+    def pairs(self, record: Record) -> Sequence[Pair]:
+        """Return the pairs of *record*, each tagged with it; ValueError: it is rejected."""
         fields = record.kept
         assert isinstance(fields, dict)  # noqa: S101 -- without a problem it is an object
-        try:
-            names = tuple(fields)
-            if names != self._latest_keys:  # as a rule each object has the keys of the one before
-                self._find_keys(names, fields)
-            return record.pairs(self._make, self._from.records(fields), self._to.records(fields))
-        except ValueError as error:
-            record.reject(error)
-            return None
+        names = tuple(fields)
+        if names != self._latest_keys:  # as a rule each object has the keys of the one before
+            self._find_keys(names, fields)
+        return record.pairs(self._make, self._from.records(fields), self._to.records(fields))
 
     def cells(self, record: Record, pair: Pair) -> dict[str, object]:
         """Return the object of *pair*, with only its own id where the object has several."""
@@ -268,20 +262,17 @@ class _Keys:
 
 
 class _KeyedEnd:
-    """One end of the pairs."""
-
     keys: _Keys  # where it stands in the objects that come next
 
     def __init__(self, wanted: Wanted, rule: IdRule, types: TypeNames, name: str) -> None:
         key = wanted.column
         wanted.refuse_contradiction(key or "", name)
-        self._end = wanted.end
-        self._id_name = wanted.id_name
+        self._wanted = wanted
         self._names = (wanted.id_name, wanted.end) if key is None else (key,)
         self._type_name = f"{wanted.end}_type"
         object_type = wanted.object_type or hubspot.named_type(key or "")
         self._object_type = (
-            None if object_type is None else types.name(object_type, f"--{self._end}")
+            None if object_type is None else types.name(object_type, f"--{wanted.end}")
         )
         self._rule = rule
         self._types = types
@@ -294,7 +285,7 @@ class _KeyedEnd:
                 key,
                 key[:SHOWN_CHARS],
                 find_key(self._type_name, fields),
-                normalize(key) != self._id_name,
+                normalize(key) != self._wanted.id_name,
                 hubspot.holds_several(key),
                 found[1] if len(found) > 1 else None,
             )
@@ -302,7 +293,7 @@ class _KeyedEnd:
         others = ""
         if fields and len(self._names) > 1:  # the user named none
             keys = list_columns(list(fields)[:_SHOWN_KEYS], quoted=False)
-            others = f". Its keys: {keys}. Choose with --{self._end}-column"
+            others = f". Its keys: {keys}. Choose with {self._wanted.column_option}"
         raise RejectedRowError(f"has no {missing}{others}")
 
     def records(self, fields: Mapping[str, object]) -> Ends:
@@ -318,7 +309,7 @@ class _KeyedEnd:
             if again is not None and canonical_id(again[1]) not in ids:
                 raise RejectedRowError(
                     f"{self.keys.shown} is {shown(str(value))}, but {other} is "
-                    f"{shown(str(fields[other]))}: choose with --{self._end}-column"
+                    f"{shown(str(fields[other]))}: choose with {self._wanted.column_option}"
                 )
         return ends
 
@@ -377,7 +368,7 @@ class _KeyedEnd:
             return self._object_type
         raise RejectedRowError(
             f'{self.keys.shown} has no type: write it as "contacts:101", add '
-            f"{self._type_name!r}, or give --{self._end}"
+            f"{self._type_name!r}, or give --{self._wanted.end}"
         )
 
 

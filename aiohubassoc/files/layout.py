@@ -81,5 +81,4 @@ class Layout:
             raise OptionsError(f"--sheet is for Excel workbooks, not for --format {self.format}")
 
     def get_delimiter(self, text_format: str) -> str:
-        """Return the character between the columns of CSV or TSV."""
         return self.delimiter or _DELIMITERS[text_format]

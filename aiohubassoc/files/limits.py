@@ -39,6 +39,12 @@ def most_rows(size_bytes: int) -> int:
     return max(_MB, size_bytes) * _ROWS_PER_BYTE
 
 
+def listed(names: list[str], most: int) -> str:
+    """Return the first names with commas between them, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def shown(text: str) -> str:
     """Return *text* for a message: quoted, invisible characters escaped, cut after 60."""
     return repr(text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…")

@@ -20,7 +20,7 @@ from aiohubassoc.files.hubspot import TypeNames
 from aiohubassoc.files.jsonl import JsonlPairs, JsonlReader
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.limits import KEPT_CHARS, most_rows
-from aiohubassoc.files.record import Counted, InputCounts, Record, TakenOff
+from aiohubassoc.files.record import InputCounts, Record
 from aiohubassoc.files.table import MergedHeader, Table, TablePairs
 
 if TYPE_CHECKING:
@@ -59,8 +59,6 @@ class PairTable:
         self._inputs: list[_PairFile] = []
         self._has_begun = self._has_ended = False
         self.counts = InputCounts()  # the counts of the rows read so far
-        # These counts as of the row that was yielded last.
-        self.counted: Counted = (0, 0, 0, (0, 0, 0))
         types = TypeNames()
         try:
             for path in paths:
@@ -135,11 +133,11 @@ class PairTable:
         counts = self.counts
         for source, taken in enumerate(self._inputs):
             align = partial(self._align, source) if are_several else None
-            for record, pairs, taken_off in taken.read(partial(taken.pairs_of_rows, align)):
+            for record, pairs in taken.read(partial(taken.pairs_of_rows, align)):
                 counts.rows += 1
                 if not pairs or not counts.is_checked:
                     counts.add(record, pairs, self.place(source, record.line))
-                self.counted = (counts.rows, counts.rejected, counts.nothing_to_link, taken_off)
+                record.counted = counts.rows, counts.rejected, counts.nothing_to_link
                 if pairs is None:
                     yield record, None
                 else:
@@ -259,8 +257,6 @@ class InputFile:
 
 
 class _PairFile(InputFile):
-    """An input whose rows hold pairs."""
-
     def __init__(
         self, path: str, layout: Layout, counts: InputCounts, types: TypeNames, *, is_first: bool
     ) -> None:
@@ -280,17 +276,19 @@ class _PairFile(InputFile):
 
     def pairs_of_rows(
         self, align: Callable[[Record], None] | None, rows: Rows
-    ) -> Iterator[tuple[Record, Sequence[Pair] | None, TakenOff]]:
-        """
-        Yield each row, after *align* had it, with its pairs, and the counts as of it.
-
-        Without pairs, None, it is rejected.
-        """
+    ) -> Iterator[tuple[Record, Sequence[Pair] | None]]:
+        """Yield each row, after *align* had it, with its pairs; None: it is rejected."""
         pairs_of, counts = self.pairs.pairs, self._counts
+        pairs: Sequence[Pair] | None
         table = rows if isinstance(rows, Table) else None
         made = 0
         for record in rows:
-            pairs = pairs_of(record)
+            pairs = None
+            if record.problem is None:
+                try:
+                    pairs = pairs_of(record)
+                except ValueError as error:
+                    record.reject(error)
             if pairs:
                 made += len(pairs)
                 if len(pairs) > 1 and made > self.most_pairs():
@@ -305,7 +303,8 @@ class _PairFile(InputFile):
             if rows.row_chars > KEPT_CHARS:
                 record.compact()
             # Rows after this one may be read before it is taken: they are held back.
-            yield record, pairs, (counts.spaces, counts.text_marks, counts.floats)
+            record.taken_off = counts.spaces, counts.text_marks, counts.floats
+            yield record, pairs
 
 
 def _refuse_repeats(paths: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from aiohubassoc.errors import InputError, install_command
 from aiohubassoc.files.cells import CellList, Float, character_problem, value_text
 from aiohubassoc.files.limits import most_bytes, most_rows
-from aiohubassoc.files.record import Record
+from aiohubassoc.files.record import Record, TableReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,7 +55,7 @@ _MEMORY_RATIO: Final = 16
 _CPU_SECONDS: Final = 30  # for each megabyte; a million rows of ids take two
 
 
-class ParquetReader:
+class ParquetReader(TableReader):
     """
     The rows of a Parquet file, each cell as text; the first are the columns' names.
 
@@ -66,14 +66,8 @@ class ParquetReader:
         InputError: It is damaged, holds too much for its size, or the library is not installed.
     """
 
-    unit: str = "row"
-    delimiter: str | None = None
-    hint: str = ""
-    has_fixed_columns: bool = True
-
     def __init__(self, file: IO[bytes], name: str) -> None:
         self.name = name
-        self.row_chars = 0
         self._file = file
         self._process = self._start()
         # Always there after Popen with a pipe.
@@ -82,13 +76,17 @@ class ParquetReader:
             description, _ = self._receive()
             self._header: list[str] = description["names"]
             self.list_columns = frozenset[int](description["lists"])
-            self.count: int | None = description["rows"]
+            self._count: int = description["rows"]
         except BaseException:
             self._stop()
             raise
-        if description["rows"] > most_rows(os.fstat(file.fileno()).st_size):
+        if self._count > most_rows(os.fstat(file.fileno()).st_size):
             self._stop()
             raise self._too_much()
+
+    @property
+    def count(self) -> int:
+        return self._count
 
     def __iter__(self) -> Iterator[Record]:
         yield Record(0, self._header)
@@ -262,8 +260,6 @@ def _bound_resources(size_bytes: int) -> None:
 
 
 class _ColumnDecoder:
-    """Decodes one column."""
-
     def __init__(self, arrow: ModuleType, kind: pa.DataType) -> None:
         self._arrow = arrow
         types = arrow.types
@@ -345,7 +341,7 @@ def _decoded_cell(cell: Any) -> str:  # noqa: ANN401 -- of `_encoded_cell`
     if len(cell) == 1:
         return Float(cell[0])
     text, elements = cell
-    return CellList.from_texts(text, [_decoded_cell(element) for element in elements])
+    return CellList(text, [_decoded_cell(element) for element in elements])
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""One row of an input, and the counts of all rows for the summary of a run."""
+"""One row of an input, what reads rows, and the counts of all rows for the summary of a run."""
 
 from __future__ import annotations
 
 import json
 import zlib
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
@@ -12,18 +13,13 @@ from aiohubassoc.files.ids import CellKind, RejectedRowError
 from aiohubassoc.files.limits import LONG_ROW_BYTES, ROW_PAIRS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from aiohubassoc.pair import Pair
 
 Fields: TypeAlias = list[str] | dict[str, object]
 Ends: TypeAlias = list[tuple[str, str]]
 """The records of one end of a row's pairs: the type and the id of each."""
-
-TakenOff: TypeAlias = tuple[int, int, int]
-"""The counts of `InputCounts` of what was removed from cells: spaces, text marks, floats."""
-Counted: TypeAlias = tuple[int, int, int, TakenOff]
-"""The counts of `InputCounts` as of a row: rows, rejected, with nothing to link, and these."""
 
 # How compact rows begin. Neither byte occurs in text that is encoded as UTF-8.
 _BETWEEN_CELLS: Final = b"\xff"
@@ -43,6 +39,10 @@ class Record:
     source: int = 0  # which of the inputs it is from, from 0
     # The column whose cell is no id, and what it holds; None: another problem.
     wrong_cell: tuple[str, CellKind] | None = None
+    # The counts of `InputCounts` as of this row: rows, rejected, nothing to link.
+    counted: tuple[int, int, int] = attrs.field(default=(0, 0, 0), eq=False)
+    # And of what was removed from cells: spaces, text marks, floats.
+    taken_off: tuple[int, int, int] = attrs.field(default=(0, 0, 0), eq=False)
 
     @property
     def fields(self) -> Fields:
@@ -77,7 +77,6 @@ class Record:
         return data
 
     def reject(self, error: ValueError) -> None:
-        """Set the problem to what *error* says."""
         self.problem = str(error)
         self.wrong_cell = error.wrong_cell if isinstance(error, RejectedRowError) else None
 
@@ -95,6 +94,35 @@ class Record:
             for from_type, from_id in first
             for to_type, to_id in second
         ]
+
+
+class TableReader(ABC):
+    """The rows of one file, the header among them, each cell as text; read when asked for."""
+
+    name: str  # its name in messages
+    unit: str = "row"  # what `Record.line` counts: ``"line"`` or ``"row"``
+    delimiter: str | None = None  # the character between the columns; None where there is none
+    list_columns: frozenset[int] = frozenset()  # the places of columns whose cells are lists
+    has_fixed_columns = True  # whether each cell surely stands in its column, even in a short row
+    row_chars = 0  # about how long the latest row is
+
+    @property
+    def count(self) -> int | None:
+        """The number of the last row; None if the file does not say it."""
+        return None
+
+    @property
+    def hint(self) -> str:
+        """Where else the columns may be, as a sentence."""
+        return ""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Record]:
+        """Yield each row; raise an InputError at damage."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the file."""
 
 
 @attrs.define
@@ -119,10 +147,10 @@ class InputCounts:
     _wrong_cells: dict[tuple[str, CellKind], int] = attrs.field(factory=dict, init=False)
     _first_problem: str = attrs.field(default="", init=False)
 
-    def restore(self, counted: Counted) -> None:
-        """Take back what was counted of rows that were read ahead, and nobody has taken."""
-        self.rows, self.rejected, self.nothing_to_link, taken_off = counted
-        self.spaces, self.text_marks, self.floats = taken_off
+    def restore(self, last: Record) -> None:
+        """Take back what was counted of rows that were read after *last*, and nobody has taken."""
+        self.rows, self.rejected, self.nothing_to_link = last.counted
+        self.spaces, self.text_marks, self.floats = last.taken_off
 
     def note(self, text: str) -> None:
         """Add *text* to the notes unless it is there."""

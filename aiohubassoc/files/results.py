@@ -38,7 +38,6 @@ class RowResult:
 
     @classmethod
     def rejected(cls, problem: str | None) -> Self:
-        """Return that the row was rejected."""
         return cls("invalid", "INVALID_ROW", problem)
 
 
@@ -88,22 +87,23 @@ def check_file_name(path: str, *suffixes: str) -> None:
 
 def open_results(
     path: str, header: Sequence[str], format_: str | None = None
-) -> FailuresFile | ParquetResults:
-    """Return what writes rows to a file; in the format that its name shows if *format_* is None."""
-    if (format_ or results_format(path)) == "parquet":
+) -> TextResults | ParquetResults:
+    """
+    Return what writes rows to a new file, and closes it at the end of a block.
+
+    Args:
+        path: The file; what is in it is overwritten.
+        header: The columns of the input.
+        format_: As of `TextResults`, or ``parquet``; None: as the name of the file ends.
+
+    Raises:
+        OSError: The file cannot be made.
+    """
+    format_ = format_ or results_format(path)
+    if format_ == "parquet":
         return ParquetResults(path, header)
-    return FailuresFile(path, header, format_)
-
-
-def result_writer(file: TextIO, header: Sequence[str], *, format_: str) -> CsvResults | JsonResults:
-    """
-    Return a writer of rows to a file that does not translate line ends.
-
-    *format_* is ``csv``, ``jsonl``, or ``csv-safe`` for a spreadsheet.
-    """
-    if format_ == "jsonl":
-        return JsonResults(file, header)
-    return CsvResults(file, header, is_safe=format_ == "csv-safe")
+    file = Path(path).open("w", encoding="utf-8", errors="surrogateescape", newline="")  # noqa: SIM115 -- closed by the results
+    return TextResults(file, header, format_)
 
 
 class _Lines:
@@ -120,66 +120,32 @@ def csv_writer(file: TextIO) -> Writer:
     return csv.writer(_Lines(file), lineterminator="\r\n")
 
 
-class CsvResults:
+class TextResults:
     """
-    Writes CSV with the columns of the input, so that it can be the input of another run.
+    Writes rows as CSV or JSON Lines, so that they can be the input of another run.
 
-    To the right stand ``status``, ``category``, ``message`` and ``correlation_id``; where the
-    input has a column of such a name, it is called ``aiohubassoc_status`` and so on. If it
-    *is_safe*, a cell that a spreadsheet takes for a formula begins with ``'``.
-    """
+    After the columns of the input come ``status``, ``category``, ``message`` and
+    ``correlation_id``; where the input has a column of such a name, it is called
+    ``aiohubassoc_status`` and so on. In JSON Lines the second of two columns of one name is called
+    ``name_2``. A context manager that closes the file; every method may raise OSError.
 
-    def __init__(self, file: TextIO, header: Sequence[str], *, is_safe: bool) -> None:
-        self._is_safe = is_safe
-        self._kept = _without_added(header)
-        self._writer = csv_writer(file)
-        self._write_cells([*self._kept, *_added_names(self._kept)])
-
-    def write(self, fields: Fields, result: RowResult) -> None:
-        """Write one row, as many cells of it as there are columns, and its outcome."""
-        self._write_cells([*_cells(fields, self._kept), *attrs.astuple(result)])
-
-    def _write_cells(self, cells: list[str | None]) -> None:
-        if self._is_safe:
-            cells = [f"'{one}" if one and one.startswith(_FORMULA) else one for one in cells]
-        self._writer.writerow(cells)
-
-
-class JsonResults:
-    """
-    Writes JSON Lines with the names and values of the input, and those of the outcome.
-
-    Where the input has two columns of one name, the second is called ``name_2``.
+    Args:
+        file: Where to write; it must not translate line ends.
+        header: The columns of the input.
+        format_: ``csv``, ``jsonl``, or ``csv-safe``, where a cell that a spreadsheet takes for a
+            formula begins with ``'``.
     """
 
-    def __init__(self, file: TextIO, header: Sequence[str]) -> None:
+    def __init__(self, file: TextIO, header: Sequence[str], format_: str) -> None:
         self._file = file
-        self._kept = distinct_names(_without_added(header))
-
-    def write(self, fields: Fields, result: RowResult) -> None:
-        if isinstance(fields, list):
-            own: dict[str, object] = dict(zip(self._kept, fields, strict=False))
+        self._kept = _without_added(header)
+        self._is_safe = format_ == "csv-safe"
+        self._csv = None
+        if format_ == "jsonl":
+            self._kept = distinct_names(self._kept)
         else:
-            earlier = set(_ADDED) if fields.keys() >= set(_ADDED) else set()
-            own = {name: value for name, value in fields.items() if name not in earlier}
-        added = dict(zip(_added_names(list(own)), attrs.astuple(result), strict=True))
-        # ASCII only: any text of the input can be written and read so.
-        self._file.write(json.dumps({**own, **added}) + "\n")
-
-
-class FailuresFile:
-    """
-    Writes rows as CSV or JSON Lines, as *format_* or the file's name says; a context manager.
-
-    The file is written anew; every method may raise OSError.
-    """
-
-    def __init__(self, path: str, header: Sequence[str], format_: str | None = None) -> None:
-        self._file = Path(path).open(  # noqa: SIM115 -- closed by __exit__
-            "w", encoding="utf-8", errors="surrogateescape", newline=""
-        )
-        format_ = format_ or results_format(path)
-        self.write = result_writer(self._file, header, format_=format_).write
+            self._csv = csv_writer(file)
+            self._write_cells(self._csv, [*self._kept, *added_names(self._kept)])
 
     def __enter__(self) -> Self:
         return self
@@ -189,16 +155,39 @@ class FailuresFile:
         with contextlib.suppress(OSError):
             self._file.close()
 
+    def write(self, fields: Fields, result: RowResult) -> None:
+        """Write one row and its outcome; as CSV as many cells of it as there are columns."""
+        if self._csv is None:
+            self._write_object(fields, result)
+        else:
+            cells = [*_cells(fields, self._kept), *attrs.astuple(result)]
+            self._write_cells(self._csv, cells)
+
     def flush(self) -> None:
         """Hand what was written to the system."""
         self._file.flush()
+
+    def _write_cells(self, writer: Writer, cells: list[str | None]) -> None:
+        if self._is_safe:
+            cells = [f"'{one}" if one and one.startswith(_FORMULA) else one for one in cells]
+        writer.writerow(cells)
+
+    def _write_object(self, fields: Fields, result: RowResult) -> None:
+        if isinstance(fields, list):
+            own: dict[str, object] = dict(zip(self._kept, fields, strict=False))
+        else:
+            earlier = set(_ADDED) if fields.keys() >= set(_ADDED) else set()
+            own = {name: value for name, value in fields.items() if name not in earlier}
+        added = dict(zip(added_names(list(own)), attrs.astuple(result), strict=True))
+        # ASCII only: any text of the input can be written and read so.
+        self._file.write(json.dumps({**own, **added}) + "\n")
 
 
 class ParquetResults:
     """
     Writes rows as Parquet; a context manager. What is in the file can be read after `flush` only.
 
-    The columns are those of `CsvResults`. All of them are text, so that any id and any cell is as
+    The columns are those of `TextResults`. All of them are text, so that any id and any cell is as
     it was; a value that is not there is null. Where the input has two columns of one name, the
     second is called ``name_2``. The file is written anew; every method may raise OSError.
     """
@@ -209,7 +198,7 @@ class ParquetResults:
 
         self._arrow: Any = pyarrow
         self._kept = _without_added(header)
-        names = distinct_names([*self._kept, *_added_names(self._kept)])
+        names = distinct_names([*self._kept, *added_names(self._kept)])
         self._schema = pyarrow.schema([(name, pyarrow.string()) for name in names])
         self._rows: list[tuple[str | None, ...]] = []
         self._chars = 0
@@ -255,10 +244,10 @@ def _without_added(header: Sequence[str]) -> list[str]:
     return list(header[: -len(_ADDED)] if names == _ADDED else header)
 
 
-def _added_names(header: Sequence[str]) -> list[str]:
-    """Return what the columns of the outcome are called beside those of the input."""
+def added_names(header: Sequence[str], names: Sequence[str] = _ADDED) -> list[str]:
+    """Return what added columns, such as those of the outcome, are called beside the input's."""
     taken = {name.strip().casefold() for name in header}
-    return [f"aiohubassoc_{name}" if name in taken else name for name in _ADDED]
+    return [f"aiohubassoc_{name}" if name in taken else name for name in names]
 
 
 def _cells(fields: Fields, columns: Sequence[str]) -> list[str | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
@@ -27,36 +27,11 @@ if TYPE_CHECKING:
 
     from aiohubassoc.files.columns import End, FindColumns
     from aiohubassoc.files.hubspot import TypeNames
-    from aiohubassoc.files.record import Ends, InputCounts, Record
+    from aiohubassoc.files.record import Ends, InputCounts, Record, TableReader
 
 _T = TypeVar("_T")
 # A title, a date, an empty line: a header stands among the first rows.
 _HEADER_ROWS: Final = 20
-
-
-class TableReader(Protocol):
-    """The rows of one file, read as they are asked for, each cell as text."""
-
-    name: str  # its name in messages
-    unit: str  # what `Record.line` counts: ``"line"`` or ``"row"``
-    delimiter: str | None  # the character between the columns; None where there is none
-    list_columns: frozenset[int]  # the places of columns whose cells are lists
-    has_fixed_columns: bool  # whether each cell surely stands in its column, even in a short row
-    row_chars: int  # about how long the latest row is
-
-    @property
-    def count(self) -> int | None:
-        """The number of the last row, if the file has it."""
-
-    @property
-    def hint(self) -> str:
-        """Where else the columns may be, as a sentence."""
-
-    def __iter__(self) -> Iterator[Record]:
-        """Yield each row, the header among them; raise an InputError at damage."""
-
-    def close(self) -> None:
-        """Close the file."""
 
 
 class Table:
@@ -313,29 +288,23 @@ class TablePairs:
         # One id in each cell, and one type for all: nearly every table.
         self._is_plain = not self._has_several and all(end.type_index is None for end in self._ends)
 
-    def pairs(self, record: Record) -> Sequence[Pair] | None:
-        """Return the pairs of *record*, each tagged with it; None if it is rejected."""
-        if record.problem is not None:
-            return None
+    def pairs(self, record: Record) -> Sequence[Pair]:
+        """Return the pairs of *record*, each tagged with it; ValueError: it is rejected."""
         fields = record.kept
         assert isinstance(fields, list)  # noqa: S101 -- a table's rows are its cells
-        try:
-            if self._is_plain:
-                from_, to, parse_id = self._from, self._to, self._rule.parse_id
-                from_id = parse_id(fields[from_.index], from_.name)
-                to_id = parse_id(fields[to.index], to.name)
-                types = self._from_type, self._to_type
-                return (self._make(types[0], from_id, types[1], to_id, tag=record),)
-            if any(_has_nothing(end, fields[end.index]) for end in self._ends):
-                return ()  # even if another cell is invalid: nothing was to be linked
-            return record.pairs(
-                self._make,
-                self._records(self._from, self._from_type, fields),
-                self._records(self._to, self._to_type, fields),
-            )
-        except ValueError as error:
-            record.reject(error)
-            return None
+        if self._is_plain:
+            from_, to, parse_id = self._from, self._to, self._rule.parse_id
+            from_id = parse_id(fields[from_.index], from_.name)
+            to_id = parse_id(fields[to.index], to.name)
+            types = self._from_type, self._to_type
+            return (self._make(types[0], from_id, types[1], to_id, tag=record),)
+        if any(_has_nothing(end, fields[end.index]) for end in self._ends):
+            return ()  # even if another cell is invalid: nothing was to be linked
+        return record.pairs(
+            self._make,
+            self._records(self._from, self._from_type, fields),
+            self._records(self._to, self._to_type, fields),
+        )
 
     def cells(self, record: Record, pair: Pair, index: Callable[[int], int]) -> list[str]:
         """

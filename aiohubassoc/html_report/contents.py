@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -12,17 +12,15 @@ from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.journal.reader import Session
 from aiohubassoc.journal.report_reader import FailureGroup, ReportReader, RowWithoutPair
+from aiohubassoc.journal.row_codec import name_line
 from aiohubassoc.journal.schema import is_in_use
 from aiohubassoc.journal.statistics import Statistics
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from aiohubassoc.journal.reader import KeptVerification
-
-DescribePlace: TypeAlias = "Callable[[int, int], str]"
 
 _MOST_TYPES: Final = 5
 _MOST_GROUPS: Final = 20
@@ -143,10 +141,13 @@ class Contents:
     verifications: Sequence[VerificationResult]  # the latest first
     sessions: Sequence[Session]  # the latest runs of the folder
     session_count: int
-    place: DescribePlace  # returns the name of a source and a line for messages
     version: str = __version__
     made_at: datetime = attrs.Factory(SystemClock().utc_now)
     steps: Sequence[tuple[str, str]] = ()  # what to do next: a sentence, and a command or ""
+
+    def place(self, source: int, line: int) -> str:
+        """Return how messages call a line of an input."""
+        return name_line(self.run.inputs, source, line)
 
     @property
     def stopped(self) -> str | None:
@@ -160,13 +161,7 @@ class Contents:
         return is_open and self.stopped is None and self.state != "running"
 
 
-def read_contents(
-    folder: Path,
-    *,
-    name: str | None,
-    run: RunDescription,
-    place: DescribePlace,
-) -> Contents:
+def read_contents(folder: Path, *, name: str | None, run: RunDescription) -> Contents:
     """
     Return the contents of a report of a run folder, which a run may be using.
 
@@ -202,7 +197,6 @@ def read_contents(
             ],
             sessions=sessions[-_MOST_SESSIONS:],
             session_count=len(sessions),
-            place=place,
         )
 
 

@@ -56,6 +56,13 @@ def split_place(place: Place) -> tuple[int, int]:
     return place >> _LINE_BITS, place & (1 << _LINE_BITS) - 1
 
 
+def name_line(names: Sequence[str], source: int, line: int) -> str:
+    """Return how messages call a line of the inputs *names*; none: of a program's pairs."""
+    if not names:
+        return f"item {line}"
+    return f"line {line}" + (f" of {names[source]}" if source < len(names) > 1 else "")
+
+
 class Places(Protocol):
     """Describes pairs to a journal."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aiohubassoc.cli.sinks import check_output
+from aiohubassoc.cli.sinks import check_outputs
 from aiohubassoc.errors import OptionsError
 from tests.cli.conftest import FAST, TOKEN, TYPES, write_pairs
 from tests.cli.processes import COMMAND
@@ -201,7 +201,7 @@ def test_standard_input_is_an_input(command: Command, work: Path) -> None:
     result = command(*given, work / "stdin", stdin=content)
     assert (result.code, "would overwrite the input" in result.err) == (2, True)
     assert (work / "stdin").read_bytes() == content
-    check_output("--failures", os.devnull, inputs=[os.devnull])
+    check_outputs({"--failures": os.devnull}, inputs=[os.devnull])
 
 
 @pytest.mark.parametrize("verb", _OUTPUTS)
@@ -246,9 +246,9 @@ def test_a_format_that_is_given_goes_with_any_name(command: Command, work: Path)
 
 def test_nothing_to_write() -> None:
     """Nothing is refused."""
-    check_output("--failures", None, inputs=["pairs.csv"])
+    check_outputs({"--failures": None}, inputs=["pairs.csv"])
     with pytest.raises(OptionsError, match="would overwrite the input"):
-        check_output("--failures", __file__, inputs=[__file__])
+        check_outputs({"--failures": __file__}, inputs=[__file__])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")

@@ -14,7 +14,7 @@ import pytest
 from aiohubassoc import OptionsError
 from aiohubassoc._http.auth import TokenSource
 from aiohubassoc.cli.connection import read_token
-from aiohubassoc.cli.options import TokenOptions
+from aiohubassoc.cli.options import AccessOptions
 from aiohubassoc.token_reading import parse_token, token_from_command
 from tests.cli.conftest import TOKEN, TYPES, sent_to, write_pairs
 
@@ -212,7 +212,7 @@ def test_no_shell_runs_the_command(tmp_path: Path) -> None:
 def test_a_command_that_gives_no_token(command: str, reported: str) -> None:
     """What it said on standard error is passed on, what it printed is not."""
     with pytest.raises(OptionsError) as refused:
-        read_token(TokenOptions(token_command=command))
+        read_token(AccessOptions(token_command=command))
     assert reported in str(refused.value)
     assert "canary" not in str(refused.value)
 
@@ -221,14 +221,14 @@ def test_a_command_that_gives_no_token(command: str, reported: str) -> None:
 def test_a_file_without_end() -> None:
     """Its beginning is read."""
     with pytest.raises(OptionsError, match="/dev/zero has more than 64 kB: it must"):
-        read_token(TokenOptions(token_file="/dev/zero"))
+        read_token(AccessOptions(token_file="/dev/zero"))
 
 
 def test_a_line_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of standard input: its beginning is read."""
     monkeypatch.setattr("sys.stdin", io.StringIO("y" * 1_000_000))
     with pytest.raises(OptionsError, match="standard input has more than 64 kB: it is no token"):
-        read_token(TokenOptions(token_stdin=True))
+        read_token(AccessOptions(token_stdin=True))
     assert len(sys.stdin.read()) > 900_000
 
 

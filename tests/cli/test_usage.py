@@ -14,6 +14,7 @@ import pytest
 
 from aiohubassoc.cli import row_source
 from aiohubassoc.cli.row_source import CHECKED_AHEAD
+from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.known_pairs import SeenPairs
 from tests.cli.conftest import TOKEN, TYPES, write_pairs
 
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aiohubassoc import Pair
-    from aiohubassoc.files.pairs import PairTable
-    from aiohubassoc.files.record import Counted, Record
+    from aiohubassoc.files.record import Record
     from tests.cli.conftest import Command, StartPortal
 
 
@@ -309,14 +309,14 @@ def test_the_input_fails_in_the_midst(
     """A disk that goes away: what was read is completed; the exit code says that more was there."""
     start_portal()
 
-    def failing(table: PairTable) -> Iterator[tuple[Record, Pair | None, Counted]]:
-        for number, row in enumerate(with_counts(table)):
+    def failing(table: PairTable) -> Iterator[tuple[Record, Pair | None]]:
+        for number, row in enumerate(rows(table)):
             if number >= CHECKED_AHEAD:
                 raise OSError(5, "Input/output error")
             yield row
 
-    with_counts = row_source._with_counts
-    monkeypatch.setattr(row_source, "_with_counts", failing)
+    rows = PairTable.__iter__
+    monkeypatch.setattr(PairTable, "__iter__", failing)
     pairs = write_pairs(tmp_path / "pairs.csv", 1500)
     reported = command(
         "link", "--no-check", pairs, *TYPES, "--quota", "100000/1s", "--json"
@@ -332,13 +332,13 @@ def test_the_input_fails_before_anything_was_sent(
     """Among the rows that are checked ahead: exit code 2."""
     portal = start_portal()
 
-    def failing(table: PairTable) -> Iterator[tuple[Record, Pair | None, Counted]]:
-        for row in with_counts(table):
+    def failing(table: PairTable) -> Iterator[tuple[Record, Pair | None]]:
+        for row in rows(table):
             yield row
             raise OSError(5, "Input/output error")
 
-    with_counts = row_source._with_counts
-    monkeypatch.setattr(row_source, "_with_counts", failing)
+    rows = PairTable.__iter__
+    monkeypatch.setattr(PairTable, "__iter__", failing)
     result = command("link", "--no-check", pairs_file, *TYPES)
     assert result.code == 2
     assert "the input can no longer be read: Input/output error" in result.err

@@ -11,9 +11,9 @@ import pytest
 from aiohubassoc import OptionsError, Pair
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.results import (
-    FailuresFile,
     ParquetResults,
     RowResult,
+    TextResults,
     check_results_format,
     open_results,
     results_format,
@@ -137,7 +137,7 @@ def test_the_name_shows_the_format(tmp_path: Path, name: str, format_: str) -> N
     """And what writes it."""
     assert format_ == results_format(name)
     with open_results(str(tmp_path / name), ["note"]) as file:
-        assert isinstance(file, ParquetResults if format_ == "parquet" else FailuresFile)
+        assert isinstance(file, ParquetResults if format_ == "parquet" else TextResults)
 
 
 def test_without_the_extra_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from aiohubassoc import Pair
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.results import FailuresFile, RowResult
+from aiohubassoc.files.results import RowResult, open_results
 from tests.files.reading import file_of, layout
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _written(path: Path, header: list[str], *rows: tuple[Any, ...]) -> list[list[str]]:
-    with FailuresFile(str(path), header) as file:
+    with open_results(str(path), header) as file:
         for row in rows:
             file.write(row[0], RowResult(*row[1:]))
         file.flush()
@@ -53,7 +53,7 @@ def test_a_column_of_the_same_name_is_kept(tmp_path: Path) -> None:
 def test_columns_of_one_name_are_all_in_json(tmp_path: Path) -> None:
     """As in Parquet, where none may have the name of another either."""
     header, row = ["note", "from_id", "to_id", "note", "note_2", ""], ["a", "1", "2", "b", "c", "d"]
-    with FailuresFile(str(tmp_path / "f.jsonl"), header) as file:
+    with open_results(str(tmp_path / "f.jsonl"), header) as file:
         file.write(row, RowResult("failed"))
         file.flush()
     written = json.loads((tmp_path / "f.jsonl").read_text("utf-8"))
@@ -95,7 +95,7 @@ def test_bytes_that_are_no_text_come_back_as_they_were(tmp_path: Path) -> None:
     path = file_of(tmp_path, b"from_id,to_id,note\n1,2,\xe4\n")
     with (
         PairTable(path, layout()) as table,
-        FailuresFile(str(tmp_path / "f"), table.header) as file,
+        open_results(str(tmp_path / "f"), table.header) as file,
     ):
         for record, _ in table:
             file.write(record.fields, RowResult("invalid"))

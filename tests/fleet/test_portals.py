@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +36,24 @@ def test_the_file_is_never_overwritten(
     assert run(["fleet", verb, "1", *options]) == 2
     assert f"--output {path} would overwrite the input" in capsys.readouterr().err
     assert path.read_text(encoding="utf-8") == "[portals.acme]\n"
+
+
+@pytest.mark.parametrize(("verb", "name"), [("export", "out.csv"), ("report", "out.html")])
+def test_an_output_is_not_the_file_that_standard_output_goes_to(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    verb: str,
+    name: str,
+) -> None:
+    """Two writers would write over each other; no database is asked before."""
+    monkeypatch.setenv("AIOHUBASSOC_DATABASE", "postgresql://nobody@127.0.0.1:1/none")
+    path = tmp_path / name
+    with path.open("w", encoding="utf-8") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        assert run(["fleet", verb, "1", "--output", str(path)]) == 2
+    expected = f"--output {path} and standard output are the same file: name two"
+    assert expected in capsys.readouterr().err.replace("\n", " ")
 
 
 def write(folder: Path, text: str) -> Path:

@@ -123,7 +123,6 @@ def contents(text: str = "words", **values: Any) -> Contents:
         ],
         "session_count": 2,
         "steps": [(text, text), (text, "")],
-        "place": lambda source, line: f"{text} {source} {line}",
         "version": "1.2.3",
         "made_at": NOON,
     }
