@@ -23,6 +23,7 @@ from aiohubassoc.files.results import (
     result_writer,
     results_format,
 )
+from aiohubassoc.journal.header import HAS_OBJECTS
 from aiohubassoc.journal.report_reader import ReportReader
 from aiohubassoc.journal.schema import is_in_use
 from aiohubassoc.models import Status
@@ -104,7 +105,7 @@ def _find_steps(reader: Reader, header: dict[str, Any]) -> list[str]:
         for one, name, _, message in reader.categories()
         if one in {Status.FAILED, Status.PARTIAL}
     ]
-    has_objects = header.get(run_folder.HAS_OBJECTS, False)
+    has_objects = header.get(HAS_OBJECTS, False)
     failures = FailureCounts(groups, reader.rejected_count(), is_at_end, has_objects)
     found = after_failures(folder, failures, run_folder.read_command(header))
     return steps + [f"{sentence}: {command}" for sentence, command in found]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
+import cattrs
 
 from aiohubassoc.cli import options
 from aiohubassoc.cli.terminal import SIMULATED, StorageError
@@ -24,6 +25,7 @@ from aiohubassoc.files.byte_source import STDIN, display_name
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.record import Record
+from aiohubassoc.journal.header import HAS_OBJECTS
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.journal.row_codec import make_place, split_place
@@ -44,11 +46,6 @@ REPORTED_LINKED: Final = (Status.LINKED, Status.PARTIAL)
 # What a run folder keeps in place of a portal's address that is another one each time.
 SIMULATED_PORTAL: Final = "a simulated portal"
 
-# In the header of a run folder: the offset of the account's time zone.
-UTC_OFFSET: Final = "utc_offset_seconds"
-# In the header of a run folder: whether rows are objects of JSON Lines.
-HAS_OBJECTS: Final = "has_objects"
-
 
 @attrs.frozen
 class Command:
@@ -68,15 +65,10 @@ class Command:
         if not isinstance(kept, dict):
             raise OptionsError("the run folder was made by a program: continue with that program")
         try:
-            return cls(
-                tuple(kept["files"]),
-                Layout(**kept["input"]),
-                options.PortalOptions(**kept["portal"]),
-                options.PaceOptions(**kept["pace"]),
-                options.CheckOptions(**kept["check"]),
-                options.SendOptions(**kept["send"]),
-            )
-        except (KeyError, TypeError):
+            if not (kept.get("files") and isinstance(kept["files"], list)):
+                raise OptionsError("no files")
+            return _make_converter().structure(kept, cls)
+        except (cattrs.BaseValidationError, OptionsError):
             raise OptionsError(
                 "the run folder was made by another version of the command: continue with that "
                 "version, or take another folder"
@@ -94,6 +86,20 @@ class Command:
     @property
     def names(self) -> str:
         return ", ".join(display_name(path) for path in self.files)
+
+
+def _make_converter() -> cattrs.Converter:
+    """Return what reads a command that was kept; a value of another type is no such command."""
+    converter = cattrs.Converter(forbid_extra_keys=True)
+
+    def check(value: object, kind: type) -> object:
+        if type(value) is not kind and not (kind is float and type(value) is int):
+            raise TypeError(f"{value!r} is no {kind.__name__}")
+        return value
+
+    for kind in (str, int, float, bool):  # cattrs alone would make a text of anything
+        converter.register_structure_hook(kind, check)
+    return converter
 
 
 @attrs.frozen

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from aiohubassoc.journal.header import read_header
 from aiohubassoc.journal.row_codec import BAD, NUMBERS, STATUSES, Key, make_key, split_place
 from aiohubassoc.journal.schema import open_for_reading, read_errors
 from aiohubassoc.models import Status
@@ -105,9 +106,7 @@ class Reader:
     def header(self) -> dict[str, Any]:
         """Return what is kept about the job."""
         with read_errors(self.folder):
-            return {
-                name: json.loads(value) for name, value in self._db.execute("select * from header")
-            }
+            return read_header(self._db)
 
     def counts(self) -> dict[Status, int]:
         """Return how many pairs there are of each status."""
@@ -140,7 +139,10 @@ class Reader:
             for place, problem, fields in self._db.execute(
                 "select place, problem, fields from unusable order by place"
             ):
-                yield *split_place(place), problem, json.loads(fields)
+                cells = json.loads(fields)
+                if not isinstance(cells, list | dict):
+                    raise TypeError("no cells")
+                yield *split_place(place), problem, cells
 
     def get_status(self, pair: Pair) -> Status | None:
         """Return what became of *pair* when it was last asked for; None: nothing yet."""

@@ -1,0 +1,118 @@
+"""A run folder whose values were forged, or written by who knows what: an error, no traceback."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.conftest import write_pairs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Command, StartPortal
+
+DAMAGED = "journal.db is damaged. Link again in another folder, with skip_linked"
+WRONG = [5, "x", [1], {"a": 1}, None]
+
+
+def _forge(folder: Path, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(folder / "journal.db")) as db, db:
+        db.execute(statement, values)
+
+
+@pytest.fixture
+def ran(link: Command, start_portal: StartPortal, pairs_file: Path, folder: Path) -> Path:
+    """Return a folder with linked pairs and a rejected row."""
+    start_portal()
+    write_pairs(pairs_file, 2, "1e5,7\n")
+    assert link(pairs_file, "--run", folder, "--skip-invalid").code == 1
+    return folder
+
+
+def _use(command: Command, folder: Path) -> set[int]:
+    """Call what reads a folder; return the exit codes. A traceback fails the test."""
+    output = folder.with_name("report.html")
+    calls = [("status", folder), ("status", folder, "--json"), ("export", folder)]
+    calls += [("report", folder, "--output", output), ("resume", folder, "--no-check")]
+    return {command(*call).code for call in calls}
+
+
+@pytest.mark.parametrize("name", ["job", "columns", "names", "inputs", "has_objects"])
+def test_a_value_of_the_header_of_another_type(command: Command, ran: Path, name: str) -> None:
+    """Each command that needs it says that the folder is damaged."""
+    for wrong in WRONG:
+        if name == "job" and isinstance(wrong, dict):
+            continue
+        _forge(ran, "update header set value = ? where name = ?", json.dumps(wrong), name)
+        result = command("status", ran)
+        assert (result.code, DAMAGED in result.err) == (5, True), (name, wrong)
+        assert _use(command, ran) == {5}
+
+
+@pytest.mark.parametrize("name", ["job", "columns", "names", "inputs"])
+def test_a_value_of_the_header_that_is_missing(command: Command, ran: Path, name: str) -> None:
+    """So too: the command line keeps all of them together."""
+    _forge(ran, "delete from header where name = ?", name)
+    assert _use(command, ran) == {5}
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"files": 5},
+        {"files": []},
+        {"files": "p.csv"},
+        {"files": [5]},
+        {"input": {"delimiter": 5}},
+        {"input": {"encoding": None}},
+        {"pace": {"share": "x"}},
+        {"send": {"via": "post"}},
+        {"check": {"stop_after_alike": "x"}},
+        {"portal": {"base_url": [1]}},
+        {"input": 5},
+    ],
+    ids=str,
+)
+def test_a_kept_command_of_another_type(
+    command: Command, ran: Path, forged: dict[str, object]
+) -> None:
+    """It counts as that of another version: what needs no command can still be done."""
+    kept = json.loads(command_of(ran)) | forged
+    _forge(ran, "update header set value = ? where name = 'command'", json.dumps(kept))
+    assert _use(command, ran) == {0, 2}
+    result = command("resume", ran, "--no-check")
+    assert result.code == 2
+    assert "made by another version of the command" in result.err
+
+
+def command_of(folder: Path) -> str:
+    with closing(sqlite3.connect(folder / "journal.db")) as db:
+        (value,) = db.execute("select value from header where name = 'command'").fetchone()
+    return str(value)
+
+
+@pytest.mark.parametrize("fields", ["5", "null", '"x"', "1.5"])
+def test_cells_of_a_rejected_row_that_are_none(command: Command, ran: Path, fields: str) -> None:
+    """An export says so."""
+    _forge(ran, "update unusable set fields = ?", fields)
+    for format_ in ("csv", "jsonl"):
+        assert command("export", ran, "--format", format_).code == 5
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        *("sessions.stopped", "sessions.version", "types.from_type", "unusable.problem"),
+        *("pairs.message", "pairs.category", "pairs.from_id", "pairs.correlation_id"),
+    ],
+)
+def test_bytes_in_place_of_text(command: Command, ran: Path, column: str) -> None:
+    """SQLite takes them in any column."""
+    table, name = column.split(".")
+    _forge(ran, f"update {table} set {name} = ?", b"\xff")  # noqa: S608 -- ours
+    assert 5 in _use(command, ran)
