@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -29,9 +30,10 @@ from aiohubassoc.journal.header import HAS_OBJECTS
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.journal.row_codec import make_place, split_place
-from aiohubassoc.journal.schema import DATABASE
+from aiohubassoc.journal.schema import DATABASE, LOCK
 from aiohubassoc.models import Status
 from aiohubassoc.pair import Pair, RejectedPair, unchecked_pair
+from aiohubassoc.shared_quota.quota import FOLDER_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 _NOTHING_READ: Final = (0, 0, 0, (0, 0, 0))
 # What a run reports as there.
 REPORTED_LINKED: Final = (Status.LINKED, Status.PARTIAL)
+_NOT_OTHER: Final = (DATABASE, LOCK, FOLDER_FILE, ".", "lost+found")
 # What a run folder keeps in place of a portal's address that is another one each time.
 SIMULATED_PORTAL: Final = "a simulated portal"
 
@@ -65,10 +68,8 @@ class Command:
         if not isinstance(kept, dict):
             raise OptionsError("the run folder was made by a program: continue with that program")
         try:
-            if not (kept.get("files") and isinstance(kept["files"], list)):
-                raise OptionsError("no files")
             return _make_converter().structure(kept, cls)
-        except (cattrs.BaseValidationError, OptionsError):
+        except cattrs.BaseValidationError:
             raise OptionsError(
                 "the run folder was made by another version of the command: continue with that "
                 "version, or take another folder"
@@ -237,7 +238,12 @@ def name_line(names: Sequence[str], source: int, line: int) -> str:
 
 
 def check_folder(folder: str) -> None:
-    """Raise OptionsError for a path that is, or is in, a file: no run folder can be made there."""
+    """Raise OptionsError for a path that is, or is in, a file, and for a folder of other files."""
+    if not Journal(folder).is_there and (other := _find_other(Path(folder))) is not None:
+        raise OptionsError(
+            f"{folder} is no run folder and has other files, such as {other}: name a new folder, "
+            f"such as --run {Path(folder) / 'runs' / 'first'}"
+        )
     for path in (Path(folder), *Path(folder).absolute().parents):
         with contextlib.suppress(OSError):  # what may not be looked at is not known to be a file
             if path.is_dir():
@@ -247,6 +253,17 @@ def check_folder(folder: str) -> None:
                     f"{path} is a file, not a run folder: name a folder, which a run makes if it "
                     "is not there"
                 )
+
+
+def _find_other(folder: Path) -> str | None:
+    """Return the name of a file that no run has made; None: there is none, or no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries)
+    except OSError:
+        return None
+    # Those of a run that was killed at once, those that are hidden, and what disks begin with.
+    return next((name for name in names if not name.startswith(_NOT_OTHER)), None)
 
 
 def open_folder(folder: str, kind: type[Reader] = Reader) -> Reader:

@@ -1,13 +1,13 @@
-"""What a run folder keeps about its job, by names: read in one place, as anything may stand there."""
+"""What a run folder keeps about its job: read in one place, as anything may stand there."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
 
 # Sessions that stopped as HubSpot refused pairs alike, with the category of these.
 REFUSED_ALIKE: Final = "refused_alike"
@@ -33,7 +33,11 @@ def read_header(db: sqlite3.Connection) -> dict[str, Any]:
 
 
 def _is_of_files(header: dict[str, Any]) -> bool:
-    return header.keys() >= _OF_FILES and 0 < len(header["inputs"]) == len(header["names"])
+    return (
+        header.keys() >= _OF_FILES
+        and _are_texts(header["command"].get("files"))
+        and 0 < len(header["inputs"]) == len(header["names"])
+    )
 
 
 def _are_texts(value: object) -> bool:

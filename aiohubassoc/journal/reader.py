@@ -127,6 +127,16 @@ class Reader:
             )
             return [(STATUSES[number], *rest) for number, *rest in found]
 
+    def open_categories(self, session: int) -> set[str]:
+        """Return why a run of the folder left pairs without an outcome: their categories."""
+        with read_errors(self.folder):
+            found = self._db.execute(
+                "select distinct coalesce(category, '') from pairs"
+                " where status = 4 and session = ?",
+                (session,),
+            )
+            return {name for (name,) in found}
+
     def rejected_count(self) -> int:
         """Return how many rows of the input hold no pair."""
         with read_errors(self.folder):

@@ -213,7 +213,7 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
 
 
 def _check_row(_: sqlite3.Cursor, row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return a row as it is; ValueError for bytes, which no run writes and SQLite takes anywhere."""
+    """Return a row as it is; ValueError for bytes, which no run has written."""
     if bytes in map(type, row):
         raise ValueError("a value that is bytes")
     return row

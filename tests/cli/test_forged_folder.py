@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aiohubassoc.journal.schema import open_for_writing
 from tests.cli.conftest import write_pairs
 
 if TYPE_CHECKING:
@@ -32,6 +33,13 @@ def ran(link: Command, start_portal: StartPortal, pairs_file: Path, folder: Path
     write_pairs(pairs_file, 2, "1e5,7\n")
     assert link(pairs_file, "--run", folder, "--skip-invalid").code == 1
     return folder
+
+
+def _forge_command(folder: Path, forged: dict[str, object]) -> None:
+    with closing(sqlite3.connect(folder / "journal.db")) as db:
+        (value,) = db.execute("select value from header where name = 'command'").fetchone()
+    changed = json.dumps(json.loads(value) | forged)
+    _forge(folder, "update header set value = ? where name = 'command'", changed)
 
 
 def _use(command: Command, folder: Path) -> set[int]:
@@ -64,10 +72,6 @@ def test_a_value_of_the_header_that_is_missing(command: Command, ran: Path, name
 @pytest.mark.parametrize(
     "forged",
     [
-        {"files": 5},
-        {"files": []},
-        {"files": "p.csv"},
-        {"files": [5]},
         {"input": {"delimiter": 5}},
         {"input": {"encoding": None}},
         {"pace": {"share": "x"}},
@@ -82,18 +86,18 @@ def test_a_kept_command_of_another_type(
     command: Command, ran: Path, forged: dict[str, object]
 ) -> None:
     """It counts as that of another version: what needs no command can still be done."""
-    kept = json.loads(command_of(ran)) | forged
-    _forge(ran, "update header set value = ? where name = 'command'", json.dumps(kept))
+    _forge_command(ran, forged)
     assert _use(command, ran) == {0, 2}
     result = command("resume", ran, "--no-check")
     assert result.code == 2
     assert "made by another version of the command" in result.err
 
 
-def command_of(folder: Path) -> str:
-    with closing(sqlite3.connect(folder / "journal.db")) as db:
-        (value,) = db.execute("select value from header where name = 'command'").fetchone()
-    return str(value)
+@pytest.mark.parametrize("files", [5, "p.csv", [5], None])
+def test_a_kept_command_without_files(command: Command, ran: Path, files: object) -> None:
+    """No version has none."""
+    _forge_command(ran, {"files": files})
+    assert _use(command, ran) == {5}
 
 
 @pytest.mark.parametrize("fields", ["5", "null", '"x"', "1.5"])
@@ -116,3 +120,14 @@ def test_bytes_in_place_of_text(command: Command, ran: Path, column: str) -> Non
     table, name = column.split(".")
     _forge(ran, f"update {table} set {name} = ?", b"\xff")  # noqa: S608 -- ours
     assert 5 in _use(command, ran)
+
+
+def test_a_folder_in_which_no_run_has_begun(command: Command, tmp_path: Path) -> None:
+    """The first run was killed between its tables and its first words: nothing of it is known."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    open_for_writing(folder).close()
+    result = command("status", folder)
+    assert (result.code, result.err) == (0, "")
+    assert f"{folder}: unfinished" in result.out
+    assert _use(command, folder) <= {0, 2}
