@@ -156,6 +156,7 @@ class Run(Generic[ResultT]):
             started_at, self._started_at = self._started_at, None
             if started_at is not None:
                 self._events.run_finished(self.run_id, self.report, started_at)
+            await self._source.close()
 
     async def _close(self) -> None:
         self.is_cut_off = True
@@ -176,7 +177,6 @@ class Run(Generic[ResultT]):
                 if self._commit is not None:
                     report: Any = self.report
                     await self._commit.close(report, is_failed=self._has_failed)
-                await self._source.close()
 
     def raise_failure(self) -> None:
         """Raise what the run failed with, once."""

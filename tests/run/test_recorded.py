@@ -326,3 +326,30 @@ def test_one_outcome_each_whatever_happens(
         loop.run_until_complete(scenario())
     finally:
         loop.close()
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_an_input_is_closed_however_its_recorder_ends(is_cancelled: bool) -> None:
+    """An iterator that was made here; else only the end of the loop would close it."""
+    is_closed = False
+
+    class Input:
+        async def __aiter__(self) -> AsyncIterator[Any]:
+            nonlocal is_closed
+            try:
+                for number in itertools.count():
+                    yield pair(number)
+            finally:
+                is_closed = True
+
+    class Recorder(FakeRecorder):
+        async def close(self, report: Any, *, complete: bool) -> None:
+            if is_cancelled:
+                raise asyncio.CancelledError
+            raise ZeroDivisionError
+
+    stream = _stream(Input(), Recorder(), drain_timeout=0)
+    with pytest.raises(asyncio.CancelledError if is_cancelled else ZeroDivisionError):
+        async with stream as outcomes:
+            await anext(outcomes)
+    assert is_closed
