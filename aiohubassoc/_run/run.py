@@ -300,10 +300,10 @@ class Run(Generic[ResultT]):
 
     def fail(self, error: BaseException) -> None:
         """Stop because code of the caller failed. Its error is raised once all is reported."""
-        cause = error
-        if not isinstance(cause, AioHubAssocError):
-            cause = RunStoppedError(f"{type(error).__name__}: {text_of(error)}")
-        if isinstance(error, StopAsyncIteration):  # unchanged, it would end the caller's loop
+        text = f"{type(error).__name__}: {text_of(error)}"
+        cause = error if isinstance(error, AioHubAssocError) else RunStoppedError(text)
+        # Unchanged, they would end the caller's loop, or look like a cancellation of its task.
+        if isinstance(error, StopAsyncIteration | asyncio.CancelledError):
             cause.__cause__, error = error, cause
         self._failure = self._failure or error
         self._has_failed = True
