@@ -50,5 +50,6 @@ def test_an_empty_folder_becomes_a_run_folder(
         (folder / name).touch()
     (folder / "lost+found").mkdir()
     assert link(pairs_file, "--run", folder).code == 0
-    (folder / "notes.txt").touch()
+    (folder / "notes.txt").write_text("mine", encoding="utf-8")
     assert link(pairs_file, "--run", folder).code == 0
+    assert (folder / "notes.txt").read_text(encoding="utf-8") == "mine"
