@@ -206,7 +206,7 @@ class Reader:
         """Return what reading links back found, the latest first."""
         with read_errors(self.folder):
             rows = self._kept("select at_ms, value from verifications order by id desc")
-            return [KeptVerification(_to_instant(at), json.loads(value)) for at, value in rows]
+            return [KeptVerification(_to_instant(at), _read_back(value)) for at, value in rows]
 
     def _kept(self, query: str) -> list[Any]:
         """Return rows of a table that folders of earlier versions lack."""
@@ -241,6 +241,18 @@ class Reader:
                     _to_instant(at_ms),
                     session,
                 )
+
+
+def _read_back(text: str) -> dict[str, Any]:
+    """Return what was found; an error of any kind if it is not what `add_verification` keeps."""
+    value: dict[str, Any] = json.loads(text)
+    examples = [*value["first_missing"], *value["first_unknown"]]
+    texts = [one[name] for one in examples for name in ("pair", "place", "message")]
+    counts = [value[name] for name in ("linked", "missing", "unknown")]
+    kinds = {str: texts, int: counts, bool: [value["input_complete"]]}
+    if not all(type(one) is kind for kind, values in kinds.items() for one in values):
+        raise TypeError("other values")
+    return value
 
 
 def _to_instant(at_ms: int) -> datetime:

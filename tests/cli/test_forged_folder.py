@@ -109,6 +109,27 @@ def test_cells_of_a_rejected_row_that_are_none(command: Command, ran: Path, fiel
 
 
 @pytest.mark.parametrize(
+    "forged",
+    [
+        *({"linked": "x"}, {"missing": None}, {"unknown": 1.5}, {"first_missing": 5}),
+        *({"first_unknown": [1]}, {"first_missing": [{"pair": 1, "place": "", "message": ""}]}),
+    ],
+    ids=str,
+)
+def test_what_was_read_back_of_another_type(
+    command: Command, ran: Path, forged: dict[str, object]
+) -> None:
+    """Status and report say that the folder is damaged."""
+    assert command("verify", ran).code == 0
+    with closing(sqlite3.connect(ran / "journal.db")) as db:
+        (kept,) = db.execute("select value from verifications").fetchone()
+    changed = json.dumps(json.loads(kept) | forged)
+    _forge(ran, "update verifications set value = ?", changed)
+    assert command("status", ran).code == 5
+    assert command("report", ran, "--output", ran.with_name("report.html")).code == 5
+
+
+@pytest.mark.parametrize(
     "column",
     [
         *("sessions.stopped", "sessions.version", "types.from_type", "unusable.problem"),

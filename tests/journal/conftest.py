@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# What reading links back may find.
+FOUND = {
+    **dict.fromkeys(("linked", "missing", "unknown"), 1),
+    **dict.fromkeys(("first_missing", "first_unknown"), []),
+    "input_complete": True,
+}
+
+
 @attrs.define
 class Ran:
     """What a run left."""

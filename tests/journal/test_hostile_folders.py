@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -14,7 +15,7 @@ from aiohubassoc import Journal, JournalError, Pair, Status
 from aiohubassoc.journal.report_reader import ReportReader
 from aiohubassoc.journal.schema import LOCK, is_in_use, to_storage_error
 from tests.fakes.transport import error, pair
-from tests.journal.conftest import run
+from tests.journal.conftest import FOUND, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert {Status.LINKED, Status.FAILED, Status.UNPROCESSED} <= {o.status for o in ran.outcomes}
     with closing(sqlite3.connect(folder / "journal.db")) as db, db:
         db.execute("insert into unusable values (7, 'no id', '[\"a\"]')")
-        db.execute("insert into verifications values (1, 1, '{}')")
+        db.execute("insert into verifications values (1, 1, ?)", (json.dumps(FOUND),))
     db.close()
     return folder
 
