@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 
 # What reading links back may find.
-FOUND = {
-    **dict.fromkeys(("linked", "missing", "unknown"), 1),
-    **dict.fromkeys(("first_missing", "first_unknown"), []),
+FOUND: dict[str, object] = {
+    "linked": 1,
+    "missing": 0,
+    "unknown": 0,
     "input_complete": True,
+    "first_missing": [],
+    "first_unknown": [],
 }
 
 
