@@ -101,6 +101,7 @@ _MEANINGS: Final = (
     ("malformed", _DAMAGED),
     ("no such table", _DAMAGED),
     ("no such column", _DAMAGED),
+    ("already exists", _DAMAGED),
     ("Could not decode", _DAMAGED),
     ("is locked", "a program has locked it, or its file system has no locks: use a local disk"),
     ("disk I/O error", "it cannot be read or written (disk I/O error)"),
@@ -240,11 +241,16 @@ class FolderLock:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
         try:
             self._db.execute("begin exclusive")
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             self._db.close()
-            if "locked" not in str(error):
-                raise
-            raise make_in_use_error(folder) from None
+            if "locked" in str(error):
+                raise make_in_use_error(folder) from None
+            if "not a database" in str(error):
+                raise JournalStorageError(
+                    f"the run folder {folder}: {LOCK} is damaged. Nothing of the run is in it: if "
+                    f"no run uses the folder, remove {path}"
+                ) from None
+            raise
 
     def release(self) -> None:
         self._db.close()

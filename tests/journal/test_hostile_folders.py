@@ -168,10 +168,23 @@ def test_a_lock_that_is_damaged_is_locked_by_nobody(
     assert not is_in_use(folder)
 
 
+def test_a_damaged_lock_is_named_and_can_be_removed(whole: Path, tmp_path: Path) -> None:
+    """Nothing of the run is in it, so nobody is told to give the run up."""
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    (folder / LOCK).write_bytes(b"garbage" * 1000)
+    with pytest.raises(JournalError, match=r"lock\.db is damaged") as refused:
+        run(Journal(folder), PAIRS)
+    assert "journal.db" not in str(refused.value)
+    (folder / LOCK).unlink()
+    assert len(run(Journal(folder), PAIRS).outcomes) == len(PAIRS)
+
+
 @pytest.mark.parametrize(
     "problem",
     [
         "no such table: sessions",
+        "table header already exists",
         "no such column: is_of_folder",
         "Could not decode to UTF-8 column 'value' with text '{" + "x" * 10_000,
     ],
