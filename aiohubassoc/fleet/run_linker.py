@@ -90,7 +90,10 @@ class RunLinker:
         """
         portal = self._portals.get(row["portal"])
         if portal is None:
-            raise OptionsError(f"the worker has no portal {row['portal']!r} in its file")
+            raise OptionsError(
+                f"the worker has no portal {row['portal']!r} in its file: add it there, start the "
+                f"worker again, and continue with aiohubassoc fleet resume {ownership.run}"
+            )
         token = await self._read_token(portal, ownership)
         if token is None:
             return self._early_ending(ownership)
