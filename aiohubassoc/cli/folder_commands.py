@@ -125,7 +125,7 @@ def _after_daily_limit(reader: Reader, utc_offset_seconds: float | None) -> list
     last = next(reversed(reader.sessions()), None)
     if last is None or (ended_at := last.ended_at) is None:
         return []
-    if not any("DAILY" in category for category in reader.open_categories(last.number)):
+    if not any("DAILY" in category.upper() for category in reader.open_categories(last.number)):
         return []
     day_end = ended_at + timedelta(days=1)
     if utc_offset_seconds is not None:
