@@ -30,9 +30,9 @@ from aiohubassoc.journal.header import HAS_OBJECTS
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.journal.row_codec import make_place, split_place
-from aiohubassoc.journal.schema import DATABASE, LOCK
+from aiohubassoc.journal.schema import DATABASE, LOCK, read_errors
 from aiohubassoc.models import Status
-from aiohubassoc.pair import Pair, RejectedPair, unchecked_pair
+from aiohubassoc.pair import Pair, RejectedPair
 from aiohubassoc.shared_quota.quota import FOLDER_FILE
 
 if TYPE_CHECKING:
@@ -176,8 +176,10 @@ class FolderTable:
             kept = row.pair
             record = Record(row.line, restore_cells(kept), None, row.source)
             ends = (kept.from_type, kept.from_id, kept.to_type, kept.to_id)
-            make = RejectedPair if isinstance(kept, RejectedPair) else unchecked_pair
-            yield record, make(*ends, tag=record)
+            make = RejectedPair if isinstance(kept, RejectedPair) else Pair
+            with read_errors(self._reader.folder):  # what a run has read passes its checks again
+                pair = make(*ends, tag=record)
+            yield record, pair
 
     def cells(self, pair: Pair) -> list[str] | dict[str, object]:
         return get_record(pair).fields

@@ -100,6 +100,29 @@ def test_a_kept_command_without_files(command: Command, ran: Path, files: object
     assert _use(command, ran) == {5}
 
 
+@pytest.mark.parametrize("via", ["put", "batch"])
+@pytest.mark.parametrize("from_id", ["", "a b", "..", "1\n2"])
+def test_ids_that_no_run_has_read(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    folder: Path,
+    *,
+    from_id: str,
+    via: str,
+) -> None:
+    """Nothing of them is sent where the folder itself is the input, as after a pipe."""
+    portal = start_portal()
+    assert link("-", "--run", folder, stdin=b"from_id,to_id\n1,2\n3,4\n").code == 0
+    _forge(folder, "update pairs set from_id = ?, status = 4 where id = 1", from_id)
+    sent = portal.portal.ledger.requests
+    for call in (("resume", folder, "--no-check", "--via", via), ("verify", folder, "--all")):
+        result = command(*call)
+        assert result.code == 5, call
+        assert DAMAGED in result.err + result.out
+    assert portal.portal.ledger.requests == sent
+
+
 @pytest.mark.parametrize("fields", ["5", "null", '"x"', "1.5"])
 def test_cells_of_a_rejected_row_that_are_none(command: Command, ran: Path, fields: str) -> None:
     """An export says so."""
