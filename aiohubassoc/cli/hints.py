@@ -345,10 +345,8 @@ def after_stop(
 
 
 def after_daily_limit(day_end: str) -> str:
-    return (
-        "HubSpot allows no more calls today. It counts the day's calls anew at midnight in the "
-        f"account's time zone: {day_end}"
-    )
+    reset = "It counts the day's calls anew at midnight in the account's time zone"
+    return f"HubSpot allows no more calls today. {reset}: {day_end}"
 
 
 def suggest_type(named: str) -> str:
