@@ -130,8 +130,12 @@ def check_run(stall_timeout: float | None, drain_timeout: float, max_failures_ke
     check_count("max_failures_kept", max_failures_kept, 0)
 
 
-def check_journal(journal: Journal | None) -> None:
-    """Raise OptionsError if the journal is not a `Journal`, for example a path."""
+def check_journal(journal: Journal | None, *, retry_failed: bool) -> None:
+    """Raise OptionsError if the journal is not a `Journal`, for example a path, or is needed."""
+    if retry_failed and journal is None:
+        raise OptionsError(
+            "retry_failed is for a run folder: give it too, such as journal=Journal('runs/1')"
+        )
     if journal is not None and not hasattr(journal, "recording"):
         raise OptionsError(f"journal must be a Journal, such as Journal({str(journal)!r})")
 

@@ -462,7 +462,7 @@ class AssociationClient:
         """
         check_run(stall_timeout, drain_timeout, max_failures_kept)
         check_limits(stop_after_failures, stop_after_alike)
-        check_journal(journal)
+        check_journal(journal, retry_failed=retry_failed)
         senders = self._open_senders()
         strategy = self._make_strategy(
             via, senders, batch_size, batch_linger, skip_linked=skip_linked
@@ -620,7 +620,7 @@ class AssociationClient:
         """
         from aiohubassoc.planning import Planner, used_in_thread  # noqa: PLC0415 -- when asked for
 
-        check_journal(journal)
+        check_journal(journal, retry_failed=retry_failed)
         source = Source(pairs, from_type, to_type)
         planner = Planner(journal, retry_failed=retry_failed)
         async with used_in_thread(planner) as thread:

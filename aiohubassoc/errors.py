@@ -480,6 +480,11 @@ class RateLimitedError(ApiError):
 class DailyLimitError(RateLimitedError):
     """The account's daily limit is used up. It resets at midnight in the account's time zone."""
 
+    @property
+    def label(self) -> str:
+        """As of `RateLimitedError`; ``RATE_LIMIT_DAILY`` where HubSpot names no policy."""
+        return f"RATE_LIMIT_{self.policy or 'DAILY'}"
+
 
 class ServerError(ApiError):
     """HubSpot or its CDN failed."""

@@ -241,6 +241,18 @@ async def test_plan_accepts_only_a_journal() -> None:
         await AssociationClient("t").plan([PAIR], journal=given)
 
 
+async def test_failures_of_no_run_folder_cannot_be_sent_again() -> None:
+    """Without one nothing failed before: the folder was forgotten."""
+    said = "retry_failed is for a run folder: give it too, such as journal=Journal"
+    async with AssociationClient("t") as client:
+        with pytest.raises(OptionsError, match=said):
+            client.link_each([PAIR], retry_failed=True)
+        with pytest.raises(OptionsError, match=said):
+            await client.link_all([PAIR], retry_failed=True)
+        with pytest.raises(OptionsError, match=said):
+            await client.plan([PAIR], retry_failed=True)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
 # A report is out of date after this long: HubSpot's count restarts each midnight, in the account's
@@ -11,6 +12,13 @@ from typing import Final
 _STALE_AFTER: Final = 3600.0
 # How many responses are remembered: more than come while one call of a thousand is in flight.
 _REMEMBERED: Final = 4096
+
+
+def find_midnight(at: datetime, utc_offset: timedelta) -> datetime:
+    """Return when the day of an aware *at* ends for an account of that offset; it is in UTC."""
+    here = at.astimezone(timezone(utc_offset))
+    midnight = here.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return midnight.astimezone(UTC)
 
 
 class DailyBudget:

@@ -152,6 +152,7 @@ class Run(Generic[ResultT]):
             started_at, self._started_at = self._started_at, None
             if started_at is not None:
                 self._events.run_finished(self.run_id, self.report, started_at)
+            await self._source.close()
 
     async def _close(self) -> None:
         self.is_cut_off = True
@@ -172,7 +173,6 @@ class Run(Generic[ResultT]):
                 if self._commit is not None:
                     report: Any = self.report
                     await self._commit.close(report, is_failed=self._has_failed)
-                await self._source.close()
 
     def raise_failure(self) -> None:
         """Raise what the run failed with, once."""
@@ -292,10 +292,10 @@ class Run(Generic[ResultT]):
 
     def fail(self, error: BaseException) -> None:
         """Stop because code of the caller failed. Its error is raised once all is reported."""
-        cause = error
-        if not isinstance(cause, AioHubAssocError):
-            cause = RunStoppedError(f"{type(error).__name__}: {text_of(error)}")
-        if isinstance(error, StopAsyncIteration):  # unchanged, it would end the caller's loop
+        text = f"{type(error).__name__}: {text_of(error)}"
+        cause = error if isinstance(error, AioHubAssocError) else RunStoppedError(text)
+        # Unchanged, they would end the caller's loop, or look like a cancellation of its task.
+        if isinstance(error, StopAsyncIteration | asyncio.CancelledError):
             cause.__cause__, error = error, cause
         self._failure = self._failure or error
         self._has_failed = True

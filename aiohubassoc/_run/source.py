@@ -284,7 +284,7 @@ class Prefetch:
         except JournalError as error:
             self._run.stop(error)
             return False
-        except Exception as error:  # noqa: BLE001 -- a pair may be of a class of the caller's
+        except BaseException as error:  # noqa: BLE001 -- as above; raised once all is reported
             self._run.fail(error)
             return False
         if known is not None:

@@ -145,7 +145,9 @@ class FolderQuota(SharedQuota):
     def explain(self, error: BaseException) -> SharedQuotaError:
         """Return the error that users see: it is about the folder, which they know."""
         cause, path = error.__cause__, Path(self.url.removeprefix(SQLITE))
-        if isinstance(cause, OSError | sqlite3.OperationalError):
+        # Of damage in the run's own database it would say that the run is lost.
+        are_tables_there = "no such" not in str(cause)
+        if isinstance(cause, OSError | sqlite3.OperationalError) and are_tables_there:
             return SharedQuotaError(str(to_storage_error(path.parent, cause)))
         if not path.parent.is_dir():
             return SharedQuotaError(f"the run folder {path.parent} was removed during the run")

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import attrs
 from rich.markup import escape
 
+from aiohubassoc._http.clock import SystemClock
+from aiohubassoc._quota.daily_budget import find_midnight
 from aiohubassoc.cli import run_folder, terminal
-from aiohubassoc.cli.hints import FailureCounts, after_failures, how_to_resume
+from aiohubassoc.cli.hints import (
+    FailureCounts,
+    after_daily_limit,
+    after_failures,
+    how_to_resume,
+)
 from aiohubassoc.cli.options import Flag, Flat, Json
-from aiohubassoc.cli.report import ExitCode
+from aiohubassoc.cli.report import ExitCode, describe_day_end
 from aiohubassoc.cli.sinks import BEHIND_ALL, check_folder_output
 from aiohubassoc.cli.summary import print_categories, print_portal, print_status
 from aiohubassoc.errors import AioHubAssocError, OptionsError, plural
@@ -23,6 +31,7 @@ from aiohubassoc.files.results import (
     open_results,
     results_format,
 )
+from aiohubassoc.journal.header import HAS_OBJECTS, UTC_OFFSET
 from aiohubassoc.journal.report_reader import ReportReader
 from aiohubassoc.journal.schema import is_in_use
 from aiohubassoc.models import Status
@@ -77,7 +86,7 @@ def _gather(reader: Reader) -> dict[str, Any]:
         **{one.value: count for one, count in counts.items()},
         "settled": sum(counts.values()) - counts[Status.UNPROCESSED],
         "invalid": reader.rejected_count(),
-        "portal": run_folder.describe_portal(header["job"].get("portal", "")),
+        "portal": run_folder.describe_portal(header.get("job", {}).get("portal", "")),
         "inputs": header.get("names"),
         "input_rows": run_folder.estimate_rows(header),
         "needs_input": "inputs" in header and run_folder.is_from_pipe(header) and not is_read,
@@ -98,16 +107,32 @@ def _find_steps(reader: Reader, header: dict[str, Any]) -> list[str]:
         needs_input = run_folder.is_from_pipe(header) and not reader.is_read_to_its_end()
         if any(session.ended_at is None for session in reader.sessions()[-1:]):
             steps.append(f"If the disk of {folder} is full, free space on it first")
+        steps += _after_daily_limit(reader, header.get(UTC_OFFSET))
         steps.append(how_to_resume(folder, needs_input=needs_input))
     groups = [
         (name, message)
         for one, name, _, message in reader.categories()
         if one in {Status.FAILED, Status.PARTIAL}
     ]
-    has_objects = header.get(run_folder.HAS_OBJECTS, False)
+    has_objects = header.get(HAS_OBJECTS, False)
     failures = FailureCounts(groups, reader.rejected_count(), is_at_end, has_objects)
     found = after_failures(folder, failures, run_folder.read_command(header))
     return steps + [f"{sentence}: {command}" for sentence, command in found]
+
+
+def _after_daily_limit(reader: Reader, utc_offset_seconds: float | None) -> list[str]:
+    """Return when the run of a folder can continue that ended at the daily limit, if not now."""
+    last = next(reversed(reader.sessions()), None)
+    if last is None or (ended_at := last.ended_at) is None:
+        return []
+    if not any("DAILY" in category.upper() for category in reader.open_categories(last.number)):
+        return []
+    day_end = ended_at + timedelta(days=1)
+    if utc_offset_seconds is not None:
+        day_end = find_midnight(ended_at, timedelta(seconds=utc_offset_seconds))
+    if day_end <= SystemClock().utc_now():
+        return []
+    return [after_daily_limit(describe_day_end(utc_offset_seconds, ended_at))]
 
 
 def _session(session: Session) -> dict[str, Any]:

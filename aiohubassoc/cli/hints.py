@@ -324,10 +324,7 @@ def after_stop(
                 "Have an administrator of the HubSpot account allow it to the token's user or app"
             )
         case errors.DailyLimitError() | errors.DailyReserveError():
-            step = (
-                "HubSpot allows no more calls today. It counts the day's calls anew at midnight in "
-                f"the account's time zone: {day_end}"
-            )
+            step = after_daily_limit(day_end)
         case errors.ConnectError():
             step = f"{stopped.message}. Check the network, --base-url and --proxy"
         case errors.RefusedAlikeError():
@@ -342,6 +339,11 @@ def after_stop(
         case _:
             return ""
     return step
+
+
+def after_daily_limit(day_end: str) -> str:
+    reset = "It counts the day's calls anew at midnight in the account's time zone"
+    return f"HubSpot allows no more calls today. {reset}: {day_end}"
 
 
 def suggest_type(named: str) -> str:

@@ -22,6 +22,7 @@ from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.collector import StatisticsObserver
+from aiohubassoc.journal.header import UTC_OFFSET
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class LinkRun(Runner):
     def start(self, client: AssociationClient, pairs: AsyncIterable[Pair]) -> OutcomeStream:
         send, check = self.command.send, self.command.check
         if self.journal is not None and self.report.utc_offset_seconds is not None:
-            self.journal.about[run_folder.UTC_OFFSET] = self.report.utc_offset_seconds
+            self.journal.about[UTC_OFFSET] = self.report.utc_offset_seconds
         outcomes = client.link_each(
             pairs,
             via=send.via or "put",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta, timezone
+from datetime import timedelta
 from enum import IntEnum
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
 from aiohubassoc import errors
 from aiohubassoc._http.clock import SystemClock
+from aiohubassoc._quota.daily_budget import find_midnight
 from aiohubassoc.files.record import InputCounts
 from aiohubassoc.files.results import RowResult
 from aiohubassoc.models import LinkState, Outcome, Report, Status, Verification, VerificationReport
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _LISTED: Final = 100
 # HubSpot's categories are few; a server that makes up a new one each time must not fill memory.
@@ -55,6 +59,14 @@ _BY_STOP: Final = {
     errors.PermissionDeniedError: ExitCode.UNAUTHORIZED,
     errors.UnknownObjectTypeError: ExitCode.USAGE,
 }
+
+
+def describe_day_end(utc_offset_seconds: float | None, at: datetime) -> str:
+    """Return when the account's day of *at* ends, in the time of this machine, as far as known."""
+    if utc_offset_seconds is None:
+        return "within 24 hours"
+    midnight = find_midnight(at, timedelta(seconds=utc_offset_seconds))
+    return f"{midnight.astimezone():%Y-%m-%d %H:%M %Z}"
 
 
 def outcome_result(outcome: Outcome) -> RowResult:
@@ -155,12 +167,7 @@ class _RowReport:
     @property
     def day_end(self) -> str:
         """When the account's day ends, in the time of this machine; as far as it is known."""
-        if self.utc_offset_seconds is None:
-            return "within 24 hours"
-        zone = timezone(timedelta(seconds=self.utc_offset_seconds))
-        today = SystemClock().utc_now().astimezone(zone)
-        midnight = today.replace(hour=0, minute=0) + timedelta(days=1)
-        return f"{midnight.astimezone():%Y-%m-%d %H:%M %Z}"
+        return describe_day_end(self.utc_offset_seconds, SystemClock().utc_now())
 
     @property
     def stopped(self) -> errors.AioHubAssocError | None:

@@ -25,6 +25,7 @@ from aiohubassoc.html_report.contents import (
     read_contents,
 )
 from aiohubassoc.html_report.page import check_installed, render, render_read_back
+from aiohubassoc.journal.header import HAS_OBJECTS
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
 
@@ -167,7 +168,7 @@ def _find_steps(
         ],
         outcomes.rejected,
         is_at_end=contents.is_read and not outcomes.unprocessed,
-        has_objects=header.get(run_folder.HAS_OBJECTS, False),
+        has_objects=header.get(HAS_OBJECTS, False),
     )
     steps += after_failures(folder, failures, run_folder.read_command(header))
     if outcomes.linked and not (is_of_program or contents.run.is_simulated):

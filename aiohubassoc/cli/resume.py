@@ -11,6 +11,7 @@ from aiohubassoc.cli.hints import after_move
 from aiohubassoc.cli.link import link_pairs
 from aiohubassoc.cli.options import Flag, PaceOptions, SendOptions, Share
 from aiohubassoc.errors import InputError, OptionsError
+from aiohubassoc.journal.header import UTC_OFFSET
 
 _GroupT = TypeVar("_GroupT", PaceOptions, SendOptions)
 
@@ -113,7 +114,7 @@ def resume(
         call = run_folder.LinkCall(
             *(command, token, output, given, uvloop),
             checks_account=checks_account,
-            utc_offset_seconds=header.get(run_folder.UTC_OFFSET),
+            utc_offset_seconds=header.get(UTC_OFFSET),
         )
         if table is None and (problem := run_folder.find_input_problem(command)) is not None:
             raise InputError(f"{problem}. {after_move(folder, command, token)}")

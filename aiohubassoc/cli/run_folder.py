@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import tempfile
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
+import cattrs
 
 from aiohubassoc.cli import options
 from aiohubassoc.cli.terminal import SIMULATED, StorageError
@@ -24,13 +26,14 @@ from aiohubassoc.files.byte_source import STDIN, display_name
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.record import Record
+from aiohubassoc.journal.header import HAS_OBJECTS
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.journal.row_codec import make_place, name_line, split_place
-from aiohubassoc.journal.schema import DATABASE
+from aiohubassoc.journal.schema import DATABASE, LOCK, read_errors
 from aiohubassoc.models import Status
-from aiohubassoc.pair import Pair, RejectedPair, unchecked_pair
-from aiohubassoc.shared_quota.quota import to_kept_url
+from aiohubassoc.pair import Pair, RejectedPair
+from aiohubassoc.shared_quota.quota import FOLDER_FILE, to_kept_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,13 +43,9 @@ if TYPE_CHECKING:
 
 # What a run reports as there.
 REPORTED_LINKED: Final = (Status.LINKED, Status.PARTIAL)
+_NOT_OTHER: Final = (DATABASE, LOCK, FOLDER_FILE, ".", "lost+found")
 # What a run folder keeps in place of a portal's address that is another one each time.
 SIMULATED_PORTAL: Final = "a simulated portal"
-
-# In the header of a run folder: the offset of the account's time zone.
-UTC_OFFSET: Final = "utc_offset_seconds"
-# In the header of a run folder: whether rows are objects of JSON Lines.
-HAS_OBJECTS: Final = "has_objects"
 
 
 @attrs.frozen
@@ -67,15 +66,8 @@ class Command:
         if not isinstance(kept, dict):
             raise OptionsError("the run folder was made by a program: continue with that program")
         try:
-            return cls(
-                tuple(kept["files"]),
-                Layout(**kept["input"]),
-                options.PortalOptions(**kept["portal"]),
-                options.PaceOptions(**kept["pace"]),
-                options.CheckOptions(**kept["check"]),
-                options.SendOptions(**kept["send"]),
-            )
-        except (KeyError, TypeError):
+            return _make_converter().structure(kept, cls)
+        except cattrs.BaseValidationError:
             raise OptionsError(
                 "the run folder was made by another version of the command: continue with that "
                 "version, or take another folder"
@@ -91,6 +83,20 @@ class Command:
     @property
     def names(self) -> str:
         return ", ".join(display_name(path) for path in self.files)
+
+
+def _make_converter() -> cattrs.Converter:
+    """Return what reads a command that was kept; a value of another type is no such command."""
+    converter = cattrs.Converter(forbid_extra_keys=True)
+
+    def check(value: object, kind: type) -> object:
+        if type(value) is not kind and not (kind is float and type(value) is int):
+            raise TypeError(f"{value!r} is no {kind.__name__}")
+        return value
+
+    for kind in (str, int, float, bool):  # cattrs alone would make a text of anything
+        converter.register_structure_hook(kind, check)
+    return converter
 
 
 @attrs.frozen
@@ -167,8 +173,10 @@ class FolderTable:
             kept = row.pair
             record = Record(row.line, restore_cells(kept), None, row.source)
             ends = (kept.from_type, kept.from_id, kept.to_type, kept.to_id)
-            make = RejectedPair if isinstance(kept, RejectedPair) else unchecked_pair
-            yield record, make(*ends, tag=record)
+            make = RejectedPair if isinstance(kept, RejectedPair) else Pair
+            with read_errors(self._reader.folder):  # what a run has read passes its checks again
+                pair = make(*ends, tag=record)
+            yield record, pair
 
     def cells(self, pair: Pair) -> list[str] | dict[str, object]:
         return get_record(pair).fields
@@ -222,7 +230,12 @@ def describe_portal(base_url: str) -> str:
 
 
 def check_folder(folder: str) -> None:
-    """Raise OptionsError for a path that is, or is in, a file: no run folder can be made there."""
+    """Raise OptionsError for a path that is, or is in, a file, and for a folder of other files."""
+    if not Journal(folder).is_there and (other := _find_other(Path(folder))) is not None:
+        raise OptionsError(
+            f"{folder} is no run folder and has other files, such as {other}: name a new folder, "
+            f"such as --run {Path(folder) / 'runs' / 'first'}"
+        )
     for path in (Path(folder), *Path(folder).absolute().parents):
         with contextlib.suppress(OSError):  # what may not be looked at is not known to be a file
             if path.is_dir():
@@ -232,6 +245,17 @@ def check_folder(folder: str) -> None:
                     f"{path} is a file, not a run folder: name a folder, which a run makes if it "
                     "is not there"
                 )
+
+
+def _find_other(folder: Path) -> str | None:
+    """Return the name of a file that no run has made; None: there is none, or no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries)
+    except OSError:
+        return None
+    # Those of a run that was killed at once, those that are hidden, and what disks begin with.
+    return next((name for name in names if not name.startswith(_NOT_OTHER)), None)
 
 
 def open_folder(folder: str, kind: type[Reader] = Reader) -> Reader:

@@ -12,7 +12,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from aiohubassoc.cli.run_folder import open_folder
+from aiohubassoc.cli.run_folder import open_folder, read_command
 from aiohubassoc.cli.terminal import StorageError
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.byte_source import file_identity
@@ -217,8 +217,9 @@ def _check_output(
 def check_folder_output(folder: str, path: str | None) -> None:
     """Refuse, as `check_outputs`, an output that a run folder or its input needs."""
     with open_folder(folder) as reader:
-        kept = reader.header().get("command") or {}  # a program's folder has none
-    check_outputs({"--output": path}, inputs=kept.get("files", ()), folder=folder)
+        command = read_command(reader.header())
+    inputs = () if command is None else command.files
+    check_outputs({"--output": path}, inputs=inputs, folder=folder)
 
 
 def _check_writable(path: str) -> None:

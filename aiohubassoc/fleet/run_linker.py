@@ -14,6 +14,7 @@ import attrs
 
 from aiohubassoc._http.clock import Clock
 from aiohubassoc._http.events import METHODS
+from aiohubassoc._quota.daily_budget import find_midnight
 from aiohubassoc._run.failure_limits import FailureLimitError
 from aiohubassoc.errors import (
     AioHubAssocError,
@@ -83,7 +84,10 @@ class RunLinker:
         """Link the open pairs of a run that was claimed, and return how it ended."""
         portal = self._portals.get(row["portal"])
         if portal is None:
-            raise OptionsError(f"the worker has no portal {row['portal']!r} in its file")
+            raise OptionsError(
+                f"the worker has no portal {row['portal']!r} in its file: add it there, start the "
+                f"worker again, and continue with aiohubassoc fleet resume {ownership.run}"
+            )
         token = await self._read_token(portal, ownership)
         if token is None:
             return self._early_ending(ownership)
@@ -238,9 +242,7 @@ async def _end_of_day(client: AssociationClient) -> datetime:
         if check.resets_at is not None and now < check.resets_at < now + _LONGEST_DAY:
             return check.resets_at
         if check.utc_offset is not None:
-            here = now + check.utc_offset
-            midnight = here.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-            return midnight - check.utc_offset
+            return find_midnight(now, check.utc_offset)
     return datetime.now(UTC) + timedelta(hours=1)
 
 

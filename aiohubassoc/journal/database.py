@@ -13,11 +13,10 @@ import attrs
 
 from aiohubassoc._run.group_commit import GROUP, wait_until_none
 from aiohubassoc.errors import JournalStorageError
+from aiohubassoc.journal.header import INPUT_SINCE, REFUSED_ALIKE, read_header
 from aiohubassoc.journal.row_codec import Place
 from aiohubassoc.journal.schema import (
     DATABASE,
-    INPUT_SINCE,
-    REFUSED_ALIKE,
     FolderLock,
     identify,
     open_for_writing,
@@ -117,7 +116,7 @@ class Database:
 
     def header(self) -> dict[str, Any]:
         """Return what is kept about the job."""
-        return {name: json.loads(value) for name, value in self._db.execute("select * from header")}
+        return read_header(self._db)
 
     def statistics(self) -> str | None:
         """Return what is kept of how the runs of the folder went; None: nothing."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import tempfile
 from collections import deque
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from aiohubassoc.errors import PreviousFailureError
+from aiohubassoc.journal.header import INPUT_SINCE, REFUSED_ALIKE, read_header
 from aiohubassoc.journal.row_codec import (
     LINKED,
     PARTIAL,
@@ -23,9 +23,7 @@ from aiohubassoc.journal.row_codec import (
     make_key,
 )
 from aiohubassoc.journal.schema import (
-    INPUT_SINCE,
     NOT_OURS,
-    REFUSED_ALIKE,
     open_for_reading,
     to_storage_error,
 )
@@ -91,9 +89,9 @@ class KnownPairs:
         # Those, and what is written but cannot be found in the database yet.
         self._recent: dict[Key, Place] = {}
         # Pairs that failed for a fault of an earlier run are not completed.
-        header = dict(self._db.execute("select name, value from header"))
-        self._refused_alike: dict[str, str] = json.loads(header.get(REFUSED_ALIKE, "{}"))
-        self._input_since: int = json.loads(header.get(INPUT_SINCE, "1"))
+        header = read_header(self._db)
+        self._refused_alike: dict[str, str] = header.get(REFUSED_ALIKE, {})
+        self._input_since: int = header.get(INPUT_SINCE, 1)
         (has_rows,) = self._db.execute("select exists (select 1 from pairs)").fetchone()
         # Where most pairs are known already a filter saves nothing.
         self._meet = None if has_rows else BloomFilter().meet

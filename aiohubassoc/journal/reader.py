@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from aiohubassoc.journal.header import read_header
 from aiohubassoc.journal.row_codec import BAD, NUMBERS, STATUSES, Key, make_key, split_place
 from aiohubassoc.journal.schema import open_for_reading, read_errors
 from aiohubassoc.models import Status
@@ -105,9 +106,7 @@ class Reader:
     def header(self) -> dict[str, Any]:
         """Return what is kept about the job."""
         with read_errors(self.folder):
-            return {
-                name: json.loads(value) for name, value in self._db.execute("select * from header")
-            }
+            return read_header(self._db)
 
     def counts(self) -> dict[Status, int]:
         counts = dict.fromkeys(NUMBERS, 0)
@@ -127,6 +126,16 @@ class Reader:
             )
             return [(STATUSES[number], *rest) for number, *rest in found]
 
+    def open_categories(self, session: int) -> set[str]:
+        """Return why a run of the folder left pairs without an outcome: their categories."""
+        with read_errors(self.folder):
+            found = self._db.execute(
+                "select distinct coalesce(category, '') from pairs"
+                " where status = 4 and session = ?",
+                (session,),
+            )
+            return {name for (name,) in found}
+
     def rejected_count(self) -> int:
         with read_errors(self.folder):
             (count,) = self._db.execute("select count(*) from unusable").fetchone()
@@ -138,7 +147,10 @@ class Reader:
             for place, problem, fields in self._db.execute(
                 "select place, problem, fields from unusable order by place"
             ):
-                yield *split_place(place), problem, json.loads(fields)
+                cells = json.loads(fields)
+                if not isinstance(cells, list | dict):
+                    raise TypeError("no cells")
+                yield *split_place(place), problem, cells
 
     def get_status(self, pair: Pair) -> Status | None:
         """Return what became of *pair* when it was last asked for; None: nothing yet."""
@@ -191,7 +203,7 @@ class Reader:
         """Return what reading links back found, the latest first."""
         with read_errors(self.folder):
             rows = self._kept("select at_ms, value from verifications order by id desc")
-            return [KeptVerification(_to_instant(at), json.loads(value)) for at, value in rows]
+            return [KeptVerification(_to_instant(at), _read_back(value)) for at, value in rows]
 
     def _kept(self, query: str) -> list[Any]:
         """Return rows of a table that folders of earlier versions lack."""
@@ -226,6 +238,18 @@ class Reader:
                     _to_instant(at_ms),
                     session,
                 )
+
+
+def _read_back(text: str) -> dict[str, Any]:
+    """Return what was found; an error of any kind if it is not what `add_verification` keeps."""
+    value: dict[str, Any] = json.loads(text)
+    examples = [*value["first_missing"], *value["first_unknown"]]
+    texts = [one[name] for one in examples for name in ("pair", "place", "message")]
+    counts = [value[name] for name in ("linked", "missing", "unknown")]
+    kinds = {str: texts, int: counts, bool: [value["input_complete"]]}
+    if not all(type(one) is kind for kind, values in kinds.items() for one in values):
+        raise TypeError("other values")
+    return value
 
 
 def _to_instant(at_ms: int) -> datetime:

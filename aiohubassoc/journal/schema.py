@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohubassoc.errors import JournalInUseError, JournalStorageError, JournalVersionError
 
@@ -18,11 +18,6 @@ LOCK: Final = "lock.db"
 # "ahas": marks our databases.
 _APPLICATION_ID: Final = 0x61686173
 VERSION: Final = 2
-# In the header: sessions that stopped as HubSpot refused pairs alike, with the category of these.
-REFUSED_ALIKE: Final = "refused_alike"
-# In the header: the first session that read the present input; rows of sessions before it stand
-# elsewhere.
-INPUT_SINCE: Final = "input_since"
 
 # One row a pair, in the order of completion: to append costs least. `seen` finds them; it follows
 # behind, up to the row that header's "indexed" names. Status 5 is an item that failed
@@ -106,6 +101,7 @@ _MEANINGS: Final = (
     ("malformed", _DAMAGED),
     ("no such table", _DAMAGED),
     ("no such column", _DAMAGED),
+    ("already exists", _DAMAGED),
     ("Could not decode", _DAMAGED),
     ("is locked", "a program has locked it, or its file system has no locks: use a local disk"),
     ("disk I/O error", "it cannot be read or written (disk I/O error)"),
@@ -193,6 +189,7 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
         db = sqlite3.connect(
             f"{uri}?{mode}", uri=True, isolation_level=None, check_same_thread=False
         )
+        db.row_factory = _check_row
         try:
             _check(db, folder)
             _check_begun(db, folder)
@@ -207,6 +204,13 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
         else:
             return db
     raise AssertionError  # pragma: no cover -- the second mode returns or raises
+
+
+def _check_row(_: sqlite3.Cursor, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a row as it is; ValueError for bytes, which no run has written."""
+    if bytes in map(type, row):
+        raise ValueError("a value that is bytes")
+    return row
 
 
 def _has_log(path: Path) -> bool:
@@ -227,11 +231,16 @@ class FolderLock:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
         try:
             self._db.execute("begin exclusive")
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             self._db.close()
-            if "locked" not in str(error):
-                raise
-            raise make_in_use_error(folder) from None
+            if "locked" in str(error):
+                raise make_in_use_error(folder) from None
+            if "not a database" in str(error):
+                raise JournalStorageError(
+                    f"the run folder {folder}: {LOCK} is damaged. Nothing of the run is in it: if "
+                    f"no run uses the folder, remove {path}"
+                ) from None
+            raise
 
     def release(self) -> None:
         self._db.close()

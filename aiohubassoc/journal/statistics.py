@@ -25,6 +25,8 @@ _SLOT: Final = 10.0
 _TOO_MANY: Final = 429
 _SECONDS: Final = attrgetter("seconds")
 _NAMED: Final = ("responses", "retries", "throttles")
+_SECONDS_OF_RUNS: Final = ("active_seconds", "end", "window", "paused_seconds")
+_MOST: Final = 1e14  # of any number, such as ms since 1970: Python knows no dates far behind it
 _ERROR: Final = 400
 MOST_BUCKETS: Final = 160
 # HubSpot's windows have ten seconds, and only a multiple of a window can be held to its quota: from
@@ -33,6 +35,17 @@ FIRST_WIDTH: Final = 1.25
 COUNTED: Final = ("linked", "not_linked", "responses", "errors", "throttled", "paused_ms")
 """What is counted. ``responses`` stand where their request was sent; ``errors`` are those
 of 400 or more that are not 429."""
+
+
+def _number(value: Any) -> float:  # noqa: ANN401 -- JSON
+    number = float(value)
+    if not 0 <= number < _MOST:
+        raise ValueError("no seconds, and no time")
+    return number
+
+
+def _count(value: Any) -> int:  # noqa: ANN401 -- JSON
+    return int(_number(value))
 
 
 @attrs.frozen
@@ -44,6 +57,18 @@ class SlowResponse:
     status: int
     about: str  # what was asked for: a pair, or a number of pairs
     correlation_id: str | None = None
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> SlowResponse:
+        """Return one from its attributes; an error of any kind if they are not of one."""
+        identity = value["correlation_id"]
+        return cls(
+            _number(value["seconds"]),
+            _count(value["at_ms"]),
+            _count(value["status"]),
+            str(value["about"]),
+            None if identity is None else str(identity),
+        )
 
 
 @attrs.define
@@ -109,14 +134,14 @@ class Timeline:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Timeline:
         """Return what `to_json` made of one; an error of any kind if it is not of ours."""
-        quota = [float(one) for one in value["quota"]]
+        quota = [_number(one) for one in value["quota"]]
         length = len(quota)
-        timeline = cls(width=float(value["width"]), length=length)
+        timeline = cls(width=_number(value["width"]), length=length)
         if length > MOST_BUCKETS or timeline.width < FIRST_WIDTH:
             raise ValueError("not a timeline")
         timeline.quota[:length] = quota
         for name, counts in timeline.counts.items():
-            counts[:length] = [int(one) for one in value["counts"][name]]
+            counts[:length] = list(map(_count, value["counts"][name]))
             if len(counts) != MOST_BUCKETS:
                 raise ValueError("not a timeline")
         return timeline
@@ -248,12 +273,16 @@ class Statistics:
             if value.pop("format") != _FORMAT:
                 return None
             value["timeline"] = Timeline.from_json(value["timeline"])
-            value["slowest"] = [SlowResponse(**one) for one in value["slowest"]]
-            value["runs"] = [(float(at), int(at_ms)) for at, at_ms in value["runs"]]
+            value["slowest"] = [SlowResponse.from_json(one) for one in value["slowest"]]
+            value["runs"] = [(_number(at), _count(at_ms)) for at, at_ms in value["runs"]]
             for name in _NAMED:
-                value[name] = Counts({str(key): int(n) for key, n in value[name].items()})
-            if len(value["response_times"]) != _MOST_STEPS:
+                value[name] = Counts({str(key): _count(n) for key, n in value[name].items()})
+            for name in _SECONDS_OF_RUNS:
+                value[name] = _number(value[name])
+            value["response_times"] = list(map(_count, value["response_times"]))
+            value["duplicates"] = _count(value["duplicates"])
+            if len(value["response_times"]) != _MOST_STEPS or not value["window"]:
                 return None
             return cls(**value)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             return None

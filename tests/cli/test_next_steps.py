@@ -6,8 +6,10 @@ import os
 import shlex
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
@@ -521,8 +523,13 @@ def test_the_end_of_the_day(
         ends.append(_day_end(hours))
         result = command(*arguments)
         ends.append(_day_end(hours))
-        said = f"{result.out}{result.err}".partition("in the account's time zone: ")[2]
-        assert said.partition("\n")[0] in ends
+        for told in (result, command("status", folder)):
+            said = f"{told.out}{told.err}".partition("in the account's time zone: ")[2]
+            assert said.partition("\n")[0] in ends
+    # Nobody is told to wait for a midnight that has passed.
+    with closing(sqlite3.connect(folder / "journal.db")) as db, db:
+        db.execute("update sessions set ended_at_ms = ended_at_ms - 86400000")
+    assert "in the account's time zone" not in command("status", folder).out
 
 
 def _day_end(hours: float) -> str:

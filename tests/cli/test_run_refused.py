@@ -333,12 +333,3 @@ def test_a_folder_that_is_none(command: Command, tmp_path: Path, name: str) -> N
     (tmp_path / "first" / "journal.db").touch()
     says = f"it has no journal.db. Run folders in it: {tmp_path / 'first'}\n"
     assert command(name, tmp_path).err.endswith(says)
-
-
-def test_a_folder_that_holds_other_things_can_be_used(
-    link: Command, portal: Any, run_once: Path, tmp_path: Path
-) -> None:
-    """They are left alone."""
-    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
-    assert link("pairs.csv", "--run", tmp_path).code == 0
-    assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "mine"

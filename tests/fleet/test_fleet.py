@@ -256,6 +256,7 @@ async def test_an_unknown_portal_fails_the_run_with_the_reason(
         ended = await until(fleet, run)
     assert ended.state is RunState.FAILED
     assert "nowhere" in (ended.reason or "")
+    assert f"continue with aiohubassoc fleet resume {run}" in (ended.reason or "")
     assert ended.unprocessed == 3
 
 

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# What reading links back may find.
+FOUND: dict[str, object] = {
+    "linked": 1,
+    "missing": 0,
+    "unknown": 0,
+    "input_complete": True,
+    "first_missing": [],
+    "first_unknown": [],
+}
+
+
 @attrs.define
 class Ran:
     """What a run left."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -14,7 +15,7 @@ from aiohubassoc import Journal, JournalError, Pair, Status
 from aiohubassoc.journal.report_reader import ReportReader
 from aiohubassoc.journal.schema import LOCK, is_in_use, to_storage_error
 from tests.fakes.transport import error, pair
-from tests.journal.conftest import run
+from tests.journal.conftest import FOUND, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert {Status.LINKED, Status.FAILED, Status.UNPROCESSED} <= {o.status for o in ran.outcomes}
     with closing(sqlite3.connect(folder / "journal.db")) as db, db:
         db.execute("insert into unusable values (7, 'no id', '[\"a\"]')")
-        db.execute("insert into verifications values (1, 1, '{}')")
+        db.execute("insert into verifications values (1, 1, ?)", (json.dumps(FOUND),))
     db.close()
     return folder
 
@@ -167,10 +168,23 @@ def test_a_lock_that_is_damaged_is_locked_by_nobody(
     assert not is_in_use(folder)
 
 
+def test_a_damaged_lock_is_named_and_can_be_removed(whole: Path, tmp_path: Path) -> None:
+    """Nothing of the run is in it, so nobody is told to give the run up."""
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    (folder / LOCK).write_bytes(b"garbage" * 1000)
+    with pytest.raises(JournalError, match=r"lock\.db is damaged") as refused:
+        run(Journal(folder), PAIRS)
+    assert "journal.db" not in str(refused.value)
+    (folder / LOCK).unlink()
+    assert len(run(Journal(folder), PAIRS).outcomes) == len(PAIRS)
+
+
 @pytest.mark.parametrize(
     "problem",
     [
         "no such table: sessions",
+        "table header already exists",
         "no such column: is_of_folder",
         "Could not decode to UTF-8 column 'value' with text '{" + "x" * 10_000,
     ],

@@ -14,7 +14,7 @@ from aiohubassoc.journal.journal import add_verification
 from aiohubassoc.journal.report_reader import ReportReader
 from aiohubassoc.journal.schema import VERSION, FolderLock
 from tests.fakes.transport import error, pair
-from tests.journal.conftest import run
+from tests.journal.conftest import FOUND, run
 from tests.journal.test_statistics import Clock, response, started
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def test_verifications_are_kept_the_latest_first(folder: Path) -> None:
     make_old(folder)
     noon = datetime(2026, 11, 28, 12, tzinfo=UTC)
     for number in range(25):
-        add_verification(folder, noon + timedelta(hours=number), {"linked": number})
+        add_verification(folder, noon + timedelta(hours=number), {**FOUND, "linked": number})
     with ReportReader(folder) as reader:
         found = reader.verifications()
     assert [one.value["linked"] for one in found] == list(range(24, 4, -1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ from aiohubassoc.observer import (
 from aiohubassoc.simulator import PortalSettings, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PAIR = Pair("contacts", 1, "companies", 2)
@@ -176,6 +177,40 @@ def test_the_highest_quota_of_a_bucket_is_kept() -> None:
 def test_what_cannot_be_read_is_none(text: str) -> None:
     """A report then lacks those sections."""
     assert Statistics.from_json(text) is None
+
+
+def _forgeries(value: Any) -> Iterator[Any]:
+    """Yield JSON in which one value is of another type, or absurd."""
+    yield from ("x", None, [], {}, [[1]], {"a": "b"}, -1, 1e300, float("nan"), float("inf"))
+    parts = value.items() if isinstance(value, dict) else ()
+    for at, part in enumerate(value) if isinstance(value, list) else parts:
+        for forged in _forgeries(part):
+            copy = value.copy()
+            copy[at] = forged
+            yield copy
+
+
+def test_forged_statistics_are_none_or_can_be_used() -> None:
+    """By the next run, which writes them with its outcomes, and by a report."""
+    statistics = Statistics(runs=[(0.0, 1)], retries=Counts({"x": 1}))
+    statistics.add_response(1.0, 200, 0.1, is_main=True)
+    statistics.timeline.note_quota(1.0, 19.0)
+    statistics.add_slow(SlowResponse(0.1, 1, 200, "a pair", "x"))
+    usable = 0
+    for forged in _forgeries(json.loads(statistics.to_json())):
+        found = Statistics.from_json(json.dumps(forged))
+        if found is None:
+            continue
+        usable += 1
+        observer = observing(Clock(), json.dumps(forged))
+        observer.response(response())
+        again = kept_of(observer)
+        assert again.quota_share is not None
+        assert again.response_time(0.5) is not None
+        assert again.error_responses >= again.throttled
+        for _, at_ms in again.runs:
+            datetime.fromtimestamp(at_ms / 1000, UTC)
+    assert usable
 
 
 def test_names_are_few_and_short() -> None:

@@ -454,6 +454,9 @@ def test_a_throttled_answer_says_by_what_and_how_long() -> None:
         error.label,
     )
     assert "RATE_LIMIT" == _error(_judge(429)).label
+    # A run folder knows by it that the day was the reason.
+    daily = _error(_judge(429, _body(message="You have reached your daily limit.")))
+    assert "RATE_LIMIT_DAILY" == daily.label
 
 
 @pytest.mark.parametrize(

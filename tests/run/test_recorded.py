@@ -18,7 +18,7 @@ from tests.fakes.recorder import FakeRecorder
 from tests.fakes.transport import FakeTransport, error, pair, stream_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from aiohubassoc._run.stream import OutcomeStream
 
@@ -272,6 +272,41 @@ async def test_a_recorder_that_cannot_be_read_stops_the_run() -> None:
     assert isinstance(stream.report.stopped, JournalStorageError)
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("raised", [ZeroDivisionError, asyncio.CancelledError, GeneratorExit])
+async def test_a_recorder_that_raises_anything_loses_no_pair(
+    raised: type[BaseException], *, is_async: bool
+) -> None:
+    """Nor those that were read together with the one that it was asked for."""
+
+    class Raising(FakeRecorder):
+        def begin(self, index: int, pair: Any) -> Outcome | None:
+            if index == 5:
+                raise raised
+            return super().begin(index, pair)
+
+    read: list[int] = []
+
+    def counted() -> Iterator[Any]:
+        for number, each in enumerate(_pairs(50)):
+            read.append(number)
+            yield each
+
+    async def one_by_one() -> AsyncIterator[Any]:
+        for each in counted():
+            yield each
+
+    reported = []
+    stream = _stream(one_by_one() if is_async else counted(), Raising(), workers=16)
+    usual = RunStoppedError if raised is asyncio.CancelledError else raised
+    with pytest.raises(usual):
+        async with stream as outcomes:
+            async for outcome in outcomes:
+                reported.append(outcome.index)  # noqa: PERF401 -- what came before the error counts
+    assert len(read) == (6 if is_async else 16)
+    assert read == sorted(reported)
+
+
 @given(
     count=st.integers(0, 700),
     workers=st.integers(1, 80),
@@ -326,3 +361,30 @@ def test_one_outcome_each_whatever_happens(
         loop.run_until_complete(scenario())
     finally:
         loop.close()
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_an_input_is_closed_however_its_recorder_ends(is_cancelled: bool) -> None:
+    """An iterator that was made here; else only the end of the loop would close it."""
+    is_closed = False
+
+    class Input:
+        async def __aiter__(self) -> AsyncIterator[Any]:
+            nonlocal is_closed
+            try:
+                for number in itertools.count():
+                    yield pair(number)
+            finally:
+                is_closed = True
+
+    class Recorder(FakeRecorder):
+        async def close(self, report: Any, *, complete: bool) -> None:
+            if is_cancelled:
+                raise asyncio.CancelledError
+            raise ZeroDivisionError
+
+    stream = _stream(Input(), Recorder(), drain_timeout=0)
+    with pytest.raises(asyncio.CancelledError if is_cancelled else ZeroDivisionError):
+        async with stream as outcomes:
+            await anext(outcomes)
+    assert is_closed

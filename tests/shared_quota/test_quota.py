@@ -6,8 +6,10 @@ import copy
 import os
 import pickle
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -210,17 +212,22 @@ async def test_a_store_that_cannot_be_used_lets_nothing_go(
 
 
 @pytest.mark.looptime(False)
+@pytest.mark.parametrize("is_database", [False, True])
 async def test_a_damaged_file_of_a_run_folder_can_be_deleted(
-    portal: ServedPortal, tmp_path: Path
+    portal: ServedPortal, tmp_path: Path, *, is_database: bool
 ) -> None:
     """It is said how, since nothing of the run is in it."""
     folder = tmp_path / "run"
     async with make_client(portal, FolderQuota.of_folder(folder)) as client:
         await client.link_all(pairs(2), journal=Journal(folder))
     path = folder / "quota.db"
-    path.write_bytes(b"something else " * 100)
-    for other in folder.glob("quota.db-*"):
-        other.unlink()
+    if is_database:
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("drop table aiohubassoc_quota")
+    else:
+        path.write_bytes(b"something else " * 100)
+        for other in folder.glob("quota.db-*"):
+            other.unlink()
     with pytest.raises(SharedQuotaError, match=r"no run uses the folder: rm .*quota\.db\*"):
         async with make_client(portal, FolderQuota.of_folder(folder)):
             pass
