@@ -31,6 +31,8 @@ _ID_OF: Final = re.compile(
     r"record id - (.+)|(.+) - record id|(.+?)[ _-]?record[ _-]?ids?|(.+?)[ _-]?ids?", re.IGNORECASE
 )
 _RECORD_ID: Final = "record id"
+# Of any program: Firmen-ID, ID de registro, fromObjectId.
+_ANY_ID: Final = re.compile(r"(.*[\W_])?(?i:ids?)([\W_].*)?|.*[a-z]I[dD]s?", re.DOTALL)
 # Also where another language has other words after it: "IDs de empresa asociados".
 _SEVERAL: Final = re.compile(r".*IDs|(.*\b)?IDs\b.*", re.DOTALL)
 _MOST_NAMES: Final = 1000
@@ -82,6 +84,11 @@ def has_label(column: str) -> bool:
     """Return whether it holds only those of one label, such as ``(Primary)``."""
     found = _ASSOCIATED.fullmatch(column.strip())
     return found is not None and found[2] is not None
+
+
+def names_ids(column: str) -> bool:
+    """Return whether it is, by its name, a column of ids of any kind."""
+    return _ANY_ID.fullmatch(column.strip()) is not None
 
 
 def holds_several(column: str) -> bool:

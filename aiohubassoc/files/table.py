@@ -12,14 +12,19 @@ from aiohubassoc.files.cells import CellList, Formula, to_json
 from aiohubassoc.files.columns import (
     Header,
     MissingColumnsError,
-    may_name_ids,
     normalize,
     note_labels,
     possible_delimiters,
 )
 from aiohubassoc.files.csv_reader import CsvReader
-from aiohubassoc.files.ids import CellKind, IdRule, RejectedRowError, classify_text
-from aiohubassoc.files.limits import COLUMNS, SHOWN_CHARS
+from aiohubassoc.files.ids import (
+    TOTALS,
+    IdRule,
+    RejectedRowError,
+    totals_label,
+)
+from aiohubassoc.files.limits import COLUMNS, shown
+from aiohubassoc.files.other_header import OtherHeader
 from aiohubassoc.pair import Pair, unchecked_pair
 
 if TYPE_CHECKING:
@@ -81,8 +86,7 @@ class Table:
         self._beginning: str | None = None
         self._header_line = 0
         self.header, self.ends = self._find_header()
-        self._own_cells = {self.header[end.index] for end in self.ends}
-        self._own_names = {normalize(cell[:SHOWN_CHARS]) for cell in self._own_cells}
+        self._other = OtherHeader(self.header, self.ends, find)
         self._named = max(n for n, column in enumerate(self.header, 1) if column.strip())
 
     @property
@@ -106,6 +110,10 @@ class Table:
                 self._shape(record, fields)
             elif (not fields[first] or fields[first].isspace()) and _is_blank(fields):
                 continue
+            if not TOTALS.isdisjoint(fields) and (label := totals_label(fields)):
+                record.problem = record.problem or (
+                    f"looks like a row of totals, as it has the cell {shown(label)}"
+                )
             del fields  # or they are kept until the next row is read
             yield record
 
@@ -130,30 +138,18 @@ class Table:
         assert isinstance(fields, list)  # noqa: S101 -- a table's rows are its cells
         if self._csv is not None:
             self._csv.refuse_if_broken(record.line, fields)
-        if self._is_other_header(fields):
-            raise InputError(
-                f"{self._reader.name}, {self.unit} {record.line} names other columns than "
-                f"{self.unit} {self._header_line}: nothing from it on is read. Put the rows after "
-                "it into another file"
-            )
+        if self._other.is_one(fields):
+            raise self._other_header(record)
 
     def close(self) -> None:
         self._reader.close()
 
-    def _is_other_header(self, fields: list[str]) -> bool:
-        """Return whether a row without a pair names columns other than those of this table."""
-        cells = [fields[end.index][:SHOWN_CHARS] for end in self.ends if end.index < len(fields)]
-        names = [normalize(cell) for cell in cells]
-        are_own = [name in self._own_names for name in names]
-        if not (any(are_own) or any(map(may_name_ids, names)) or self._own_cells & {*fields}):
-            return False
-        try:
-            found = self._find(Header(fields, ""))
-        except MissingColumnsError:
-            return any(are_own) and {*map(classify_text, names)} == {CellKind.NAME}
-        except InputError:  # it is in doubt what they are
-            return True
-        return [end.place for end in found] != [end.place for end in self.ends]
+    def _other_header(self, record: Record) -> InputError:
+        return InputError(
+            f"{self._reader.name}, {self.unit} {record.line} names other columns than "
+            f"{self.unit} {self._header_line}: nothing from it on is read. Put the rows after "
+            "it into another file"
+        )
 
     def _shape(self, record: Record, fields: list[str]) -> None:
         """Give the row as many cells as the header has, or set why that is not possible."""
@@ -165,6 +161,8 @@ class Table:
         elif have != width:
             if self._csv is not None:
                 self._csv.refuse_if_broken(record.line, fields, is_in_shape=False)
+            if self._other.follows_in(fields):
+                raise self._other_header(record)
             record.kept = fields[: width + 1]
             record.problem = (
                 f"has too many fields: {have:,}, the header has {width}"

@@ -199,6 +199,87 @@ def test_a_header_of_the_same_columns_is_only_rejected(tmp_path: Path, second: s
     assert [3] == list(problems_of(path))
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("from_id,to_id", "to_id,from_id"),
+        ("from_id,to_id", "\ufeffto_id,from_id"),
+        ("from_id,name,to_id", "to_id,name,from_id"),
+        ("from_id,to_id,name", "TO_ID,From_ID,name"),
+        ("Record ID,Associated Company IDs", "Associated Company IDs,Record ID"),
+    ],
+)
+def test_a_header_behind_a_line_without_its_end_ends_the_file(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    """The first file had no line end at its end: its last row and the header are one line."""
+    row = ",".join(("101", "202", "203")[: first.count(",") + 1])
+    path = file_of(tmp_path, f"{first}\n{row}\n{row}{second}\n404,505,606\n")
+    read, reported = broken_at(path, to_type="companies" if "from_id" in first else None)
+    assert len(read) == 1
+    assert f"{path}, line 3 names other columns than line 1" in reported
+
+
+def test_the_same_header_behind_a_line_without_its_end_is_only_rejected(tmp_path: Path) -> None:
+    """The rows after it have the same columns."""
+    for mark in ("", "\ufeff"):
+        content = f"from_id,to_id,n\n1,2,x\n3,4,y{mark}from_id,to_id,n\n5,6,z\n"
+        assert [3] == list(problems_of(file_of(tmp_path, content)))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("from_id,to_id", "Company ID,Contact ID"),
+        ("from_id,to_id", "Record ID - Company,Record ID - Contact"),
+        ("from_id,to_id", "hs_object_id,Firmen-ID"),
+        ("from_id,to_id", "toObjectId,fromObjectId"),
+        ("A,B", "to_id,from_id"),
+    ],
+)
+def test_a_header_with_other_names_of_ids_ends_the_file(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    """Nobody knows in which of its columns the first ids are."""
+    path = file_of(tmp_path, f"{first}\n101,202\n{second}\n404,505\n")
+    columns = {"from_column": "A", "to_column": "B"} if first == "A,B" else {}
+    read, reported = broken_at(path, **columns)
+    assert read == ["contacts:101 -> companies:202"]
+    assert f"{path}, line 3 names other columns than line 1" in reported
+
+
+@pytest.mark.parametrize(
+    "second", ["Contact ID,Company ID", "Contact ID,5", "David,Company ID", "string,string"]
+)
+def test_a_second_header_for_the_same_columns_is_only_rejected(tmp_path: Path, second: str) -> None:
+    """It names the columns once more, for people; or it is a row with a text."""
+    path = file_of(tmp_path, f"from_id,to_id\n{second}\n101,202\n")
+    assert [2] == list(problems_of(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "cell"),
+    [
+        ("name,from_id,to_id,amount\nAnn,101,202,5\nTotal,1,1,5.50\n", "Total"),
+        ("name,last name,from_id,to_id\nAnn,B,101,202\n,TOTAL:,1,1\n", "TOTAL:"),
+        ("name,from_id,to_id\nAnn,101,202\nGrand total,1,1\n", "Grand total"),
+        ("from_id,to_id,name\n101,202,Ann\n1,1,Gesamtergebnis\n", "Gesamtergebnis"),
+        ("Name,Record ID,Associated Company IDs\nAnn,101,202\nSumme,101,202\n", "Summe"),
+    ],
+)
+def test_a_row_of_totals_is_rejected(tmp_path: Path, content: str, cell: str) -> None:
+    """What stands where the others have their ids are counts or sums."""
+    problem = problems_of(file_of(tmp_path, content))[3]
+    assert f"looks like a row of totals, as it has the cell {cell!r}" in problem
+
+
+@pytest.mark.parametrize("row", ["Total,101,202,ann@total.com", "Total Wine,101,202,", "x,1,2,3"])
+def test_a_record_called_total_is_none(tmp_path: Path, row: str) -> None:
+    """It has other texts."""
+    path = file_of(tmp_path, f"name,from_id,to_id,mail\n{row}\n")
+    assert len(ids_of(path)) == 1
+
+
 def test_a_header_of_another_table_in_a_sheet(tmp_path: Path) -> None:
     """Its row is named."""
     path = _sheet(tmp_path, ("from_id", "to_id"), (1, 2), (), ("to_id", "from_id"), (4, 3))
