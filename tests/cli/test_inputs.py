@@ -380,3 +380,19 @@ def test_flags_of_the_input_are_part_of_the_next_command(
     assert result.code == 1
     assert "--any-id --include-hidden --output missing.csv" in result.out
     assert portal.portal.ledger.requests
+
+
+def test_merged_cells_explain_a_refused_workbook(
+    link: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """To the person, the cell that is said to be empty is not."""
+    start_portal()
+    book = openpyxl.Workbook()
+    for row in (("from_id", "to_id"), (1, 2), (3, None)):
+        book.active.append(row)
+    book.active.merge_cells("B2:B3")
+    book.save(tmp_path / "x.xlsx")
+    result = link(tmp_path / "x.xlsx")
+    assert result.code == 2
+    assert "row 3: to_id is empty" in result.err
+    assert "cells are merged over several rows, such as B2:B3" in result.err
