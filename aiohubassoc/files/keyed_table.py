@@ -44,8 +44,7 @@ _PORT: Final = re.compile(r":\d*$")
 _NOT_IN_HOST: Final = re.compile(r"[\s,;|@<>:\"'()]")
 
 # Addresses there say nothing of a company.
-_MAIL_PROVIDERS: Final = frozenset(
-    """
+_MAIL_PROVIDERS: Final = """
     gmail.com googlemail.com yahoo.com yahoo.co.uk yahoo.co.in yahoo.co.jp yahoo.ca yahoo.de
     yahoo.es yahoo.fr yahoo.in yahoo.it yahoo.com.ar yahoo.com.au yahoo.com.br yahoo.com.mx
     ymail.com rocketmail.com hotmail.com hotmail.co.uk hotmail.be hotmail.ca hotmail.de hotmail.es
@@ -60,8 +59,8 @@ _MAIL_PROVIDERS: Final = frozenset(
     rambler.ru ukr.net proton.me protonmail.com pm.me tutanota.com zoho.com mail.com email.com
     fastmail.com hey.com qq.com 163.com 126.com sina.com foxmail.com naver.com daum.net
     hanmail.net rediffmail.com
-    """.split()
-)
+"""
+_AT_MAIL_PROVIDER: Final = frozenset(_MAIL_PROVIDERS.split())
 
 
 @attrs.frozen
@@ -255,7 +254,7 @@ def email_domain(text: str) -> str:
     if not at or not name:
         raise NoKeyError(f"is {shown(bare)}, not an e-mail address")
     host = _host(domain.removesuffix(">"), bare, "one e-mail address")
-    if host in _MAIL_PROVIDERS:
+    if host in _AT_MAIL_PROVIDER:
         raise NoKeyError(f"is {shown(bare)}, an address at a mail provider, not at a company")
     return host
 
