@@ -88,6 +88,9 @@ class Table:
         self.header, self.ends = self._find_header()
         self._other = OtherHeader(self.header, self.ends, find)
         self._named = max(n for n, column in enumerate(self.header, 1) if column.strip())
+        # A comma in a cell without quotes could move other cells to where the ids are.
+        places = {end.index for end in self.ends} | {end.type_index for end in self.ends} - {None}
+        self._may_shift = self._csv is not None and places != {*range(len(places))}
 
     @property
     def row_chars(self) -> int:
@@ -101,10 +104,11 @@ class Table:
 
     def __iter__(self) -> Iterator[Record]:
         header, width, first = self.header, len(self.header), self.ends[0].index
+        has_unnamed = self._may_shift and self._named < width
         for record in chain(self._ahead, self._rows):
             fields = record.kept
             assert isinstance(fields, list)  # noqa: S101 -- a table's rows are its cells
-            if len(fields) != width or fields == header:
+            if len(fields) != width or fields == header or has_unnamed:
                 if _is_blank(fields):
                     continue
                 self._shape(record, fields)
@@ -154,6 +158,7 @@ class Table:
     def _shape(self, record: Record, fields: list[str]) -> None:
         """Give the row as many cells as the header has, or set why that is not possible."""
         have, width = len(fields), len(self.header)
+        rest_is_blank = _is_blank(islice(fields, min(self._named, have), None))
         if self._reader.has_fixed_columns or self._named <= have < width:
             record.kept = fields[:width] + [""] * (width - have)
         elif have > width and _is_blank(islice(fields, width, None)):
@@ -168,6 +173,12 @@ class Table:
                 f"has too many fields: {have:,}, the header has {width}"
                 if have > width
                 else f"has a missing column: {have} of {width} fields"
+            )
+        if self._may_shift and record.problem is None and (have > width or not rest_is_blank):
+            record.problem = (
+                f"has more fields than columns with names: a cell may hold a "
+                f"{self._reader.delimiter!r} and need quotes. If all rows end with one, end the "
+                "header with one too, or name the columns"
             )
         if record.kept == self.header:
             record.problem = "repeats the header"

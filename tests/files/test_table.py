@@ -65,6 +65,26 @@ def test_what_has_content_is_something(tmp_path: Path, row: str, reported: str) 
     assert {3: reported} == problems_of(file_of(tmp_path, f"from_id,to_id\n1,2\n{row}\n3,4\n"))
 
 
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("address,from_id,to_id,note", "Main St, 12,101,201,"),
+        ("from_id,amount,to_id,note", "101,12,50,201,"),
+        ("from_id,amount,to_id,note,", "101,12,50,201,,"),
+        ("from_id,amount,to_id,,", "101,12,50,201"),
+        ("from_id,amount,to_id,,", "101,12,50,201,"),
+    ],
+)
+def test_a_row_that_a_comma_without_quotes_has_shifted_is_rejected(
+    tmp_path: Path, header: str, row: str
+) -> None:
+    """Its ids stand one column further, and what stands in their place may look like ids."""
+    path = file_of(tmp_path, f"{header}\n{row}\n101,x,201\n")
+    assert (
+        "has more fields than columns with names: a cell may hold a ','" in (problems_of(path)[2])
+    )
+
+
 def test_a_cell_beside_a_sheets_table_is_nothing(tmp_path: Path) -> None:
     """In a sheet each cell surely stands in its column."""
     path = _sheet(tmp_path, ("from_id", "to_id"), (101, 202, None, "a note"), (103, 204))
