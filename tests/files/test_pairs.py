@@ -159,7 +159,7 @@ def test_a_bad_file_is_told_before_any_is_read(tmp_path: Path) -> None:
     (tmp_path / "journal.db").touch()
     assert _refusal([str(tmp_path)]).endswith(f"to continue its run, aiohubassoc resume {tmp_path}")
     assert "cannot open a\0b: embedded null byte" == _refusal([good, "a\0b"])
-    url = _refusal("https://example.com/pairs.csv")
+    url = _refusal(["https://example.com/pairs.csv"])
     assert url.endswith("A URL is not read: save it to a file, or pipe it into aiohubassoc link -")
 
 
