@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 # A title, a date, an empty line: a header stands among the first rows.
 _HEADER_ROWS: Final = 20
+_IDS: Final = re.compile(r"\s*\d[\d;\s]*")
 
 
 class TableReader(Protocol):
@@ -90,6 +92,8 @@ class Table:
         self._named = max(n for n, column in enumerate(self.header, 1) if column.strip())
         # A comma in a cell without quotes could move other cells to where the ids are.
         places = {end.index for end in self.ends} | {end.type_index for end in self.ends} - {None}
+        if self._csv is not None:
+            self._csv.is_whole_row = self._is_whole_row
         self._may_shift = self._csv is not None and places != {*range(len(places))}
 
     @property
@@ -154,6 +158,13 @@ class Table:
             f"{self.unit} {self._header_line}: nothing from it on is read. Put the rows after "
             "it into another file"
         )
+
+    def _is_whole_row(self, line: str) -> bool:
+        """Return whether a line of text has all columns, and ids where they belong."""
+        cells = line.split(self._reader.delimiter)
+        # The second one of a join, which has no type, is any text.
+        ids = [end.index for n, end in enumerate(self.ends) if n == 0 or end.is_typed]
+        return len(cells) == len(self.header) and all(_IDS.fullmatch(cells[n]) for n in ids)
 
     def _shape(self, record: Record, fields: list[str]) -> None:
         """Give the row as many cells as the header has, or set why that is not possible."""
