@@ -220,11 +220,10 @@ class Table:
     def _refuse_other_delimiter(self, cells: list[str]) -> None:
         """Raise an InputError if the row is a header whose columns another delimiter separates."""
         own = self._reader.delimiter
-        if own is None:
-            return
-        line = own.join(cells)
+        is_one_cell = len(list(filter(None, cells))) == 1
+        line = (own or "").join(cells)
         for delimiter, advice in possible_delimiters(line).items():
-            if delimiter == own or delimiter not in line:
+            if delimiter not in line or (own in {None, delimiter} and not is_one_cell):
                 continue
             try:
                 self._find(Header(line.split(delimiter), ""))
@@ -232,6 +231,9 @@ class Table:
                 continue
             except InputError:  # it is in doubt which columns are meant
                 pass
+            if own in {None, delimiter}:
+                how = "remove the quotes around each row" if own else "split it into columns"
+                raise InputError(f"{self._reader.name} has each row in a single cell: {how}")
             raise InputError(f"{self._reader.name} separates its columns by {advice}")
 
     def _candidates(self, errors: Sequence[object]) -> Iterator[tuple[Record, list[str]]]:

@@ -29,6 +29,22 @@ def _sheet(folder: Path, *rows: tuple[object, ...]) -> str:
     return str(folder / "x.xlsx")
 
 
+# --- rows in single cells ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("quoted", ["from_id,to_id", "Record ID,Name,Associated Company IDs"])
+def test_rows_in_single_cells_are_named(tmp_path: Path, quoted: str) -> None:
+    """As if the columns were there: a CSV file opened with another delimiter and saved again."""
+    path = file_of(tmp_path, f'"{quoted}"\n"101,202,203"\n')
+    reported = refusal_of(path, to_type=None if "Record" in quoted else "companies")
+    assert reported == f"{path} has each row in a single cell: remove the quotes around each row"
+    for text in (quoted, quoted.replace(",", ";")):
+        path = _sheet(tmp_path, ("A title, of May",), (text, None), ("101,202,203",))
+        assert "has each row in a single cell: split it into columns" in (
+            refusal_of(path, to_type=None if "Record" in quoted else "companies")
+        )
+
+
 # --- ragged rows ---------------------------------------------------------------------------------
 
 
