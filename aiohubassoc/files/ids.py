@@ -13,7 +13,7 @@ from aiohubassoc.files.limits import ANY_ID_CHARS, CELL_IDS, ID_DIGITS, shown
 from aiohubassoc.pair import MOST_ID, path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from aiohubassoc.files.record import InputCounts
 
@@ -59,7 +59,7 @@ class CellKind(Enum):
     DATE = "a date or time", "dates or times", ""
     TRUTH = "a truth value", "truth values", ""
     E_MAIL = "an e-mail address", "e-mail addresses", ""
-    URL = "a URL", "URLs", ""
+    URL = "a URL", "URLs", "the id of a HubSpot record is the last number in its URL"
     OTHER_SYSTEM = (
         "an id of another system",
         "ids of another system",
@@ -313,32 +313,6 @@ def _are_several(text: str) -> bool:
     parts = [part.strip("\"' ") for part in _BETWEEN_IDS.split(inside) if part]
     digits = [part.isdecimal() for part in parts]
     return bool(digits) and all(digits) and (len(digits) > 1 or inside != text)
-
-
-# What stands beside the totals of a table, as spreadsheets and people write it.
-_TOTALS: Final = _phrases("""
-    total, totals, grand total, grand totals, subtotal, sub-total, sum, summe, gesamt,
-    gesamtsumme, gesamtergebnis, zwischensumme, somme, total général, sous-total, suma,
-    suma total, total general, totale, totale complessivo, somma, totaal, eindtotaal, som, soma,
-    total geral, razem, summa, итого, 合計, 总计, 총합계
-""")
-TOTALS: Final = frozenset(
-    f"{word}{end}"
-    for one in _TOTALS
-    for word in (one, one.capitalize(), one.title(), one.upper())
-    for end in ("", ":")
-)
-
-
-def totals_label(cells: Iterable[str]) -> str | None:
-    """Return the cell that shows a row of totals, in which all else are numbers; else None."""
-    label = None
-    for cell in cells:
-        if cell in TOTALS:
-            label = cell
-        elif cell and not (cell.isspace() or _NUMBER.fullmatch(cell.strip())):
-            return None
-    return label
 
 
 # --- other text ---------------------------------------------------------------------------------

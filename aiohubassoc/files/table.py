@@ -19,13 +19,12 @@ from aiohubassoc.files.columns import (
 )
 from aiohubassoc.files.csv_reader import CsvReader
 from aiohubassoc.files.ids import (
-    TOTALS,
     IdRule,
     RejectedRowError,
-    totals_label,
 )
 from aiohubassoc.files.limits import COLUMNS, shown
 from aiohubassoc.files.other_header import OtherHeader
+from aiohubassoc.files.totals import LABELS, totals_label
 from aiohubassoc.pair import Pair, unchecked_pair
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ class Table:
                 self._shape(record, fields)
             elif (not fields[first] or fields[first].isspace()) and _is_blank(fields):
                 continue
-            if not TOTALS.isdisjoint(fields) and (label := totals_label(fields)):
+            if not LABELS.isdisjoint(fields) and (label := totals_label(fields)):
                 record.problem = record.problem or (
                     f"looks like a row of totals, as it has the cell {shown(label)}"
                 )

@@ -299,6 +299,7 @@ def test_a_second_header_for_the_same_columns_is_only_rejected(tmp_path: Path, s
         ("name,from_id,to_id,amount\nAnn,101,202,5\nTotal,1,1,5.50\n", "Total"),
         ("name,last name,from_id,to_id\nAnn,B,101,202\n,TOTAL:,1,1\n", "TOTAL:"),
         ("name,from_id,to_id\nAnn,101,202\nGrand total,1,1\n", "Grand total"),
+        ("name,from_id,to_id\nAnn,101,202\nCount: ,1,1\n", "Count: "),
         ("from_id,to_id,name\n101,202,Ann\n1,1,Gesamtergebnis\n", "Gesamtergebnis"),
         ("Name,Record ID,Associated Company IDs\nAnn,101,202\nSumme,101,202\n", "Summe"),
     ],
@@ -309,7 +310,9 @@ def test_a_row_of_totals_is_rejected(tmp_path: Path, content: str, cell: str) ->
     assert f"looks like a row of totals, as it has the cell {cell!r}" in problem
 
 
-@pytest.mark.parametrize("row", ["Total,101,202,ann@total.com", "Total Wine,101,202,", "x,1,2,3"])
+@pytest.mark.parametrize(
+    "row", ["Total,101,202,ann@total.com", "Total Wine,101,202,", "x,1,2,3", "Max,1,2,"]
+)
 def test_a_record_called_total_is_none(tmp_path: Path, row: str) -> None:
     """It has other texts."""
     path = file_of(tmp_path, f"name,from_id,to_id,mail\n{row}\n")
