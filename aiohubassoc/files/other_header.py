@@ -29,6 +29,10 @@ class OtherHeader:
     def is_one(self, fields: Sequence[str]) -> bool:
         """Return whether a row without a pair names columns other than those of this table."""
         cells = [fields[end.index][:SHOWN_CHARS] for end in self._ends if end.index < len(fields)]
+        if not (
+            self._own_cells & {*fields} or any(cell and not cell.isdecimal() for cell in cells)
+        ):
+            return False  # of many rows that have nothing to link
         names = _normalized(cells)
         are_own = [name in self._own_names for name in names]
         are_ids = all(map(hubspot.names_ids, cells))

@@ -161,9 +161,11 @@ class Table:
     def _is_whole_row(self, line: str) -> bool:
         """Return whether a line of text has all columns, and ids where they belong."""
         cells = line.split(self._reader.delimiter)
+        if len(cells) != len(self.header):
+            return False
         # The second one of a join, which has no type, is any text.
         ids = [end.index for n, end in enumerate(self.ends) if n == 0 or end.is_typed]
-        return len(cells) == len(self.header) and all(_IDS.fullmatch(cells[n]) for n in ids)
+        return all(_IDS.fullmatch(cells[n]) for n in ids)
 
     def _shape(self, record: Record, fields: list[str]) -> None:
         """Give the row as many cells as the header has, or set why that is not possible."""
