@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files import hubspot
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from aiohubassoc.files.columns import End, FindColumns
+
+_MOST_CELLS: Final = 1000
 
 
 class OtherHeader:
@@ -52,7 +54,11 @@ class OtherHeader:
     def follows_in(self, fields: Sequence[str]) -> bool:
         """Return whether it stands in one line with a last row that has no line end."""
         last = len(self._names) - 1
-        names = _normalized(fields[last:])
+        some = fields[last : last + _MOST_CELLS]
+        text = "\n".join(some).casefold()
+        if not any(name in text for name in self._own_names):
+            return False  # of many rows with many cells
+        names = _normalized(some)
         if not self._own_names & {*names[1:]}:
             return False
         return names[1:] != self._names[1:] or not names[0].endswith(self._names[0])
