@@ -58,6 +58,8 @@ class CsvReader:
     has_fixed_columns: bool = False
     # Returns whether a line is a whole row of the table, with its ids; None: that is unknown.
     is_whole_row: Callable[[str], bool] | None = None
+    # Whether a text may stand before an id: then it may hide the id of its row, and show another's.
+    may_hide_ids: bool = False
 
     def __init__(
         self, file: IO[str], *, name: str, delimiter: str, encoding: str, lines_before: int = 0
@@ -217,7 +219,10 @@ class CsvReader:
         columns alone say nothing, as any text may hold commas: each line must have its ids too.
         """
         if self._separator != "\t":
-            return self._folded.are_rows and self._are_whole(self._row_lines)
+            lines = self._row_lines
+            if self.may_hide_ids and not self._folded.count:
+                lines = [lines[0], lines[-1]]  # those between may have no id, or more commas
+            return self._folded.are_rows and self._are_whole(lines)
         counts = {*self._folded.tabs, *(line.count("\t") for line in self._row_lines)}
         return counts == {columns - 1}
 

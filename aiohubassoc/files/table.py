@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 # A title, a date, an empty line: a header stands among the first rows.
 _HEADER_ROWS: Final = 20
-_IDS: Final = re.compile(r"\s*\d[\d;\s]*")
+_IDS: Final = re.compile(r"[\s'=]*\d[\d;\s]*")
 
 
 class TableReader(Protocol):
@@ -91,9 +91,10 @@ class Table:
         self._named = max(n for n, column in enumerate(self.header, 1) if column.strip())
         # A comma in a cell without quotes could move other cells to where the ids are.
         places = {end.index for end in self.ends} | {end.type_index for end in self.ends} - {None}
+        self._may_shift = self._csv is not None and places != {*range(len(places))}
         if self._csv is not None:
             self._csv.is_whole_row = self._is_whole_row
-        self._may_shift = self._csv is not None and places != {*range(len(places))}
+            self._csv.may_hide_ids = self._may_shift
 
     @property
     def row_chars(self) -> int:

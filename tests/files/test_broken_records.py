@@ -322,6 +322,9 @@ def test_rows_without_quoted_text_are_not_held_back(
     [
         ("from_id,name,to_id", '101,"Acme,201\n102,5",202\n'),
         ("from_id,name,to_id", '101,"Acme,201\n102,x,202\n103,5",203\n'),
+        ("from_id,name,to_id", '101,"Acme,201\n\n102,x, Inc,202\n103,5",203\n'),
+        ("from_id,name,to_id", "'101,\"Acme,'201\n'102,5\",'202\n"),
+        ("Record ID,name,Associated Company IDs", '101,"Acme,201\n102,x,\n103,5",203\n'),
         ("from_id,to_id,name", '101,201,"Acme\n102,202,5"\n'),
         ("name,from_id,to_id", '"Acme,101,201\nB,102,202\n5",103,203\n'),
         ("from_id;name;to_id", '101;"Acme;201\n102;5";202\n'),
@@ -353,4 +356,6 @@ def test_rows_of_csv_are_not_taken_for_the_text_of_one(
 def test_a_table_inside_of_a_text_is_text(tmp_path: Path, rows: str) -> None:
     """As in the body of a mail."""
     path = file_of(tmp_path, f"from_id,mail,to_id\n{rows}")
+    assert [("101", "201")] == ids_of(path)
+    path = file_of(tmp_path, 'from_id,to_id,note\n101,201,"Hi\nsee:\n901,902,x"\n')
     assert [("101", "201")] == ids_of(path)
