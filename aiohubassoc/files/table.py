@@ -188,6 +188,8 @@ class Table:
                 else f"has a missing column: {have} of {width} fields"
             )
         if self._may_shift and record.problem is None and (have > width or not rest_is_blank):
+            # One cell too many: in the file of failed rows its shape is as wrong as it was here.
+            record.kept = [*fields[: width + 1], *[""] * (width + 1 - have)]
             record.problem = (
                 f"has more fields than columns with names: a cell may hold a "
                 f"{self._reader.delimiter!r} and need quotes. If all rows end with one, end the "

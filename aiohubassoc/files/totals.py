@@ -14,6 +14,8 @@ _WORDS: Final = """
     total général, sous-total, moyenne, suma total, suma końcowa, total general, totale,
     totale complessivo, totaal, eindtotaal, total geral, razem, summa, итого, 合計, 总计, 총합계
 """
+# In the file of failed rows it stands behind a row that was rejected, with the reason.
+_REJECTED: Final = "invalid"
 LABELS: Final = frozenset(
     f"{word}{end}"
     for one in map(" ".join, map(str.split, _WORDS.split(",")))
@@ -29,6 +31,8 @@ def totals_label(cells: Iterable[str]) -> str | None:
     for cell in cells:
         if cell in LABELS:
             label = cell
+        elif cell == _REJECTED:
+            return label
         elif not _NUMBER.fullmatch(cell):
             return None
     return label
