@@ -171,7 +171,6 @@ class Table:
     def _shape(self, record: Record, fields: list[str]) -> None:
         """Give the row as many cells as the header has, or set why that is not possible."""
         have, width = len(fields), len(self.header)
-        rest_is_blank = _is_blank(islice(fields, min(self._named, have), None))
         if self._reader.has_fixed_columns or self._named <= have < width:
             record.kept = fields[:width] + [""] * (width - have)
         elif have > width and _is_blank(islice(fields, width, None)):
@@ -187,7 +186,8 @@ class Table:
                 if have > width
                 else f"has a missing column: {have} of {width} fields"
             )
-        if self._may_shift and record.problem is None and (have > width or not rest_is_blank):
+        may_be_shifted = self._may_shift and record.problem is None
+        if may_be_shifted and (have > width or not _is_blank(islice(fields, self._named, None))):
             # One cell too many: in the file of failed rows its shape is as wrong as it was here.
             record.kept = [*fields[: width + 1], *[""] * (width + 1 - have)]
             record.problem = (
