@@ -109,11 +109,11 @@ def token_from_file(path: str) -> str:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise OptionsError(f"cannot read the token in {path}: {reason}") from None
     if token := parse_token(text):
-        return _checked(token, path)
+        return check_source(token, path)
     raise OptionsError(f"{path} is empty: it must contain the access token")
 
 
-def _checked(token: str, source: str) -> str:
+def check_source(token: str, source: str) -> str:
     """Return *token* if it can be sent; else raise OptionsError, which names its source."""
     try:
         return checked_token(token)
@@ -155,7 +155,7 @@ def token_from_command(
     if not token:
         said = _quoted(done.stderr, b"")
         raise OptionsError(f"{name} printed nothing: it must print the access token{said}")
-    return _checked(token, name)
+    return check_source(token, name)
 
 
 def _run(words: list[str], is_over: Event, seconds: float) -> subprocess.CompletedProcess[bytes]:

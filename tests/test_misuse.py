@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 import polars as pl
@@ -39,6 +40,32 @@ async def _pairs() -> AsyncIterator[Pair]:
 
 
 # --- inputs ------------------------------------------------------------------------------------
+
+
+class _Row(NamedTuple):
+    to_id: int
+    from_id: int
+
+
+def _rows_in_other_order() -> dict[str, Any]:
+    database = sqlite3.connect(":memory:")
+    database.row_factory = sqlite3.Row
+    frame = pd.DataFrame([{"to_id": 2, "from_id": 1}])
+    return {
+        "named tuple": _Row(to_id=2, from_id=1),
+        "sqlite3.Row": database.execute("select 2 as to_id, 1 as FROM_ID").fetchone(),
+        "itertuples": next(iter(frame.itertuples(index=False))),
+        "series": frame.iloc[0],
+    }
+
+
+@pytest.mark.parametrize("kind", ["named tuple", "sqlite3.Row", "itertuples", "series"])
+async def test_rows_with_names_are_read_by_them(kind: str) -> None:
+    """By their places, the ids of each pair would be exchanged."""
+    with mocked() as hubspot:
+        async with AssociationClient("token") as client:
+            await client.link_all([_rows_in_other_order()[kind]], **TYPES)
+    assert hubspot.pairs == [PAIR]
 
 
 @pytest.mark.parametrize(

@@ -200,11 +200,20 @@ def read_pair(
         from_id, to_id = cast("tuple[RecordId, RecordId]", item)
     except (TypeError, ValueError):
         raise PairError(not_a_pair(index, item, has_types=True)) from None
+    if type(item) not in {tuple, list} and _names(item) == ["to_id", "from_id"]:
+        from_id, to_id = to_id, from_id
     from_type, to_type = types
     try:
         return Pair(from_type, from_id, to_type, to_id)
     except PairError as error:
         return RejectedPair(from_type, from_id, to_type, to_id, tag=None), error
+
+
+def _names(row: Any) -> list[str]:  # noqa: ANN401 -- of any database, or a named tuple
+    """Return the names that a row has for its values, in their order; none if it has no names."""
+    keys = getattr(row, "keys", None)
+    names = keys() if callable(keys) else getattr(row, "_fields", ())
+    return [str(name).casefold() for name in names]
 
 
 class Prefetch:

@@ -81,7 +81,9 @@ def check(
 
 async def _check(connection: Connection, from_type: str, to_type: str) -> AccountCheck:
     note = asyncio.get_running_loop().call_later(
-        _SILENT_SECONDS, stderr().print, "Waiting for HubSpot: it is slow, or the quota is used up"
+        _SILENT_SECONDS,
+        stderr().print,
+        "Waiting for HubSpot: it is slow, or cannot be reached, or the quota is used up",
     )
     try:
         async with connection.make_client() as client:

@@ -198,9 +198,10 @@ def read_token(options: AccessOptions) -> str | TokenProvider:
         token = "" if sys.stdin is None else token_reading.token_from_line(sys.stdin.readline)
         if not token:
             raise OptionsError("standard input has no access token on its first line")
-        return token
-    if token := token_reading.parse_token(os.environ.get(_token_variable(), "")):
-        return token
+        return token_reading.check_source(token, "standard input")
+    variable = _token_variable()
+    if token := token_reading.parse_token(os.environ.get(variable, "")):
+        return token_reading.check_source(token, variable)
     raise OptionsError(
         f"no access token: set {TOKEN_VARIABLES[0]}, or give --token-file, --token-command or "
         "--token-stdin"

@@ -304,6 +304,8 @@ class Runner(ABC):
         for record in rejected:
             self._report.add_invalid(record.line, self.place(record), record.problem or "")
         print_invalid(self._report, terminal.stderr())
+        if self._table.counts is not None:
+            terminal.print_lines(self._table.counts.notes, terminal.stderr())
 
 
 class _MessageHandler(logging.Handler):

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import shlex
 import stat
 import sys
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 STDIN: Final = "-"
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _HEAD_BYTES: Final = 4096
 _ENOUGH_BYTES: Final = 4  # they show every format
 _BUFFER_BYTES: Final = 1 << 16
@@ -65,7 +67,10 @@ def open_source(path: str) -> ByteSource:
         # Handed on, and it may be a descriptor.
         file = open(source, "rb", buffering=0)  # noqa: SIM115, PTH123
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
-        raise InputError(f"cannot open {path}: {_reason(error)}") from None
+        step = ""
+        if _URL.match(path):
+            step = ". A URL is not read: save it to a file, or pipe it into aiohubassoc link -"
+        raise InputError(f"cannot open {path}: {_reason(error)}{step}") from None
     try:
         return ByteSource(file, name, is_stdin=path == STDIN)
     except OSError as error:

@@ -16,7 +16,7 @@ from aiohubassoc.files.limits import CELL_CHARS, ROW_CHARS
 from aiohubassoc.files.record import Record, TableReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _T = TypeVar("_T")
 # Rows are held back by this much after a row with a text in quotes.
@@ -53,6 +53,10 @@ class CsvReader(TableReader):
 
     unit = "line"
     has_fixed_columns = False
+    # Returns whether a line is a whole row of the table, with its ids; None: that is unknown.
+    is_whole_row: Callable[[str], bool] | None = None
+    # Whether a text may stand before an id: then it may hide the id of its row, and show another's.
+    may_hide_ids: bool = False
 
     def __init__(
         self, file: IO[str], *, name: str, delimiter: str, encoding: str, lines_before: int = 0
@@ -94,7 +98,7 @@ class CsvReader(TableReader):
                 if bare is None:
                     raise self._broken(begun, _explanation(error)) from None
                 fields = bare
-            if (len(self._row_lines) > 1 or self._folded.count) and self._is_glued(len(fields)):
+            if len(self._row_lines) + self._folded.count > 1 and self._is_glued(len(fields)):
                 raise self._broken(begun, "has a quote that takes the rows after it for its text")
             is_long = self.row_chars > _FOLDED_CHARS
             if is_long:  # the reader keeps the memory of a long cell
@@ -201,12 +205,19 @@ class CsvReader(TableReader):
         return None if line.count('"') % 2 else line.rstrip("\r\n").split("\t")
 
     def _is_glued(self, columns: int) -> bool:
-        """Return whether the lines of the latest row of TSV are rows: each has all columns."""
-        # So it is where quotes are text, as above. Of CSV this says nothing: text may hold commas.
+        """Return whether the latest row, of several lines, is several: each has all columns."""
+        # Programs that write no quotes leave those of ``"Acme`` and ``5"`` as they are. Of CSV the
+        # columns alone say nothing, as any text may hold commas: each line must have its ids too.
         if self._separator != "\t":
-            return False
+            lines = self._row_lines
+            if self.may_hide_ids and not self._folded.count:
+                lines = [lines[0], lines[-1]]  # those between may have no id, or more commas
+            return self._folded.are_rows and self._are_whole(lines)
         counts = {*self._folded.tabs, *(line.count("\t") for line in self._row_lines)}
         return counts == {columns - 1}
+
+    def _are_whole(self, lines: Iterable[str]) -> bool:
+        return self.is_whole_row is not None and all(map(self.is_whole_row, lines))
 
     def _lines(self) -> Iterator[str]:
         row_lines, has_quoted_text = self._row_lines, self._has_quoted_text
@@ -241,6 +252,7 @@ class CsvReader(TableReader):
 
     def _fold(self) -> None:
         """Keep the facts about the lines of the latest row, and not the lines."""
+        self._folded.are_rows = self._folded.are_rows and self._are_whole(self._row_lines)
         for line in self._row_lines:
             self._folded.add(line, self._encoding)
         self._row_lines.clear()
@@ -297,6 +309,7 @@ class _LineFacts:
     quotes: int = 0
     has_marked_quote: bool = False
     problem: str | None = None
+    are_rows: bool = True  # whether each is a whole row of the table
     tabs: set[int] = attrs.Factory(set)  # counts that lines have
 
     def add(self, line: str, encoding: str) -> None:

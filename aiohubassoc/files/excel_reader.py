@@ -86,6 +86,11 @@ class ExcelReader(TableReader):
                 continue
             self.row_chars = sum(map(len, cells)) + len(cells)
             yield Record(line, cells)
+        if merged := self._rows.merged:
+            self._counts.note(
+                f"{self.name}: cells are merged over several rows, such as {merged}. Only the "
+                "first of these rows has the value: unmerge them and fill in each row."
+            )
 
     def close(self) -> None:
         self._workbook.close()
@@ -126,6 +131,7 @@ class _SheetRows(Handler):
     def __init__(self, workbook: Workbook, sheet: Sheet) -> None:
         super().__init__()
         self.last_row: int | None = None
+        self.merged = ""  # a range of cells, of several rows, that are merged; known at the end
         self._workbook = workbook
         self._part = sheet.part
         self._texts = workbook.texts()
@@ -162,6 +168,10 @@ class _SheetRows(Handler):
             self._is_in_data = True
         elif name == "dimension":
             self.last_row = _parse_row(attributes.get("ref", ""))
+        elif name == "mergeCell" and not self.merged:
+            cells = attributes.get("ref", "")
+            if _parse_row(cells.partition(":")[0]) != _parse_row(cells):
+                self.merged = shown(cells)[1:-1]
         elif self._is_in_cell:
             super().start(name, attributes)
 

@@ -198,6 +198,8 @@ def _open(file: IO[bytes], name: str) -> tuple[zipfile.ZipFile, dict[str, zipfil
     if _CONTENT_TYPES not in parts:
         if "content.xml" in parts:
             raise InputError(f"{name} is an OpenDocument file: save it as .xlsx or CSV")
+        if any(part.endswith((".iwa", "index.zip")) for part in parts):
+            raise InputError(f"{name} is a Numbers document: export it as .xlsx or CSV")
         raise InputError(f"{name} is a zip archive, but no Excel workbook: unpack it first")
     if "xl/workbook.bin" in parts:
         raise InputError(f"{name} is a binary Excel workbook: save it as .xlsx or CSV")

@@ -54,7 +54,7 @@ _UNSUPPORTED: Final = (
 _MARKUP: Final = re.compile(rb"(\xef\xbb\xbf)?\s*<[!?a-z]", re.IGNORECASE)
 _OBJECT: Final = re.compile(r"\s*\{")
 _OBJECT_IN_TABLE: Final = re.compile(r'\s*\{\s*"')
-_ARRAY: Final = re.compile(r"\s*\[\s*[\[{]")
+_ARRAY: Final = re.compile(r"\s*\[\s*[\[{\]]")
 # What Excel writes and reads above a header.
 _SEPARATOR_LINE: Final = re.compile(r"\ufeff?\"?sep=([^\"\w\s]|\t)\"?[\r\n]", re.IGNORECASE)
 # A header in quotes, and what separates its columns.

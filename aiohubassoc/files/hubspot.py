@@ -26,11 +26,16 @@ _TYPES: Final = """
 """
 _PLURALS: Final = {name: names.split()[0] for names in _TYPES.split(",") for name in names.split()}
 
-_ASSOCIATED: Final = re.compile(r"associated (.+?) ids?( \(.+\))?", re.IGNORECASE)
+# Also the property "Primary Associated Company ID" of contacts.
+_ASSOCIATED: Final = re.compile(
+    r"(?P<primary>primary )?associated (?P<type>.+?) ids?(?P<label> \(.+\))?", re.IGNORECASE
+)
 _ID_OF: Final = re.compile(
     r"record id - (.+)|(.+) - record id|(.+?)[ _-]?record[ _-]?ids?|(.+?)[ _-]?ids?", re.IGNORECASE
 )
 _RECORD_ID: Final = "record id"
+# Of any program: Firmen-ID, ID de registro, fromObjectId.
+_ANY_ID: Final = re.compile(r"(.*[\W_])?(?i:ids?)([\W_].*)?|.*[a-z]I[dD]s?", re.DOTALL)
 # Also where another language has other words after it: "IDs de empresa asociados".
 _SEVERAL: Final = re.compile(r".*IDs|(.*\b)?IDs\b.*", re.DOTALL)
 _MOST_NAMES: Final = 1000
@@ -81,7 +86,12 @@ def is_associated(column: str) -> bool:
 def has_label(column: str) -> bool:
     """Return whether it holds only those of one label, such as ``(Primary)``."""
     found = _ASSOCIATED.fullmatch(column.strip())
-    return found is not None and found[2] is not None
+    return found is not None and (found["primary"] or found["label"]) is not None
+
+
+def names_ids(column: str) -> bool:
+    """Return whether it is, by its name, a column of ids of any kind."""
+    return _ANY_ID.fullmatch(column.strip()) is not None
 
 
 def holds_several(column: str) -> bool:
@@ -92,7 +102,7 @@ def holds_several(column: str) -> bool:
 def associated_type(column: str) -> str | None:
     """Return the type of the associated records whose ids the column holds; None if unknown."""
     found = _ASSOCIATED.fullmatch(column.strip())
-    return None if found is None else standard_type(found[1])
+    return None if found is None else standard_type(found["type"])
 
 
 def named_type(column: str) -> str | None:

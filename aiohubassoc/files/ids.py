@@ -60,7 +60,7 @@ class CellKind(Enum):
     DATE = "a date or time", "dates or times", ""
     TRUTH = "a truth value", "truth values", ""
     E_MAIL = "an e-mail address", "e-mail addresses", ""
-    URL = "a URL", "URLs", ""
+    URL = "a URL", "URLs", "the id of a HubSpot record is the last number in its URL"
     OTHER_SYSTEM = (
         "an id of another system",
         "ids of another system",

@@ -147,6 +147,11 @@ def _explain(line: str, error: json.JSONDecodeError) -> str:
         return "is not JSON: an object must stand in one line: jq -c . writes it so"
     if error.msg == "Extra data" and line[error.pos :].strip() == ",":
         return "has a comma after its object: each line must hold an object, and nothing else"
+    if error.msg == "Extra data":
+        return (
+            f"is not JSON: more follows the first value, at column {error.pos + 1}: each line must "
+            "hold one object: jq -c . writes it so"
+        )
     what = (error.msg[:1].lower() + error.msg[1:]).removesuffix(" at")
     return f"is not JSON: {what} at column {error.pos + 1}"
 

@@ -43,6 +43,25 @@ _WWW: Final = re.compile(r"^www\.(?=.*\.)")  # www.com is a domain
 _PORT: Final = re.compile(r":\d*$")
 _NOT_IN_HOST: Final = re.compile(r"[\s,;|@<>:\"'()]")
 
+# Addresses there say nothing of a company.
+_MAIL_PROVIDERS: Final = """
+    gmail.com googlemail.com yahoo.com yahoo.co.uk yahoo.co.in yahoo.co.jp yahoo.ca yahoo.de
+    yahoo.es yahoo.fr yahoo.in yahoo.it yahoo.com.ar yahoo.com.au yahoo.com.br yahoo.com.mx
+    ymail.com rocketmail.com hotmail.com hotmail.co.uk hotmail.be hotmail.ca hotmail.de hotmail.es
+    hotmail.fr hotmail.it hotmail.nl outlook.com outlook.de outlook.es outlook.fr outlook.it
+    live.com live.ca live.co.uk live.de live.fr live.it live.nl msn.com icloud.com me.com mac.com
+    aol.com aol.de aol.co.uk gmx.com gmx.de gmx.net gmx.at gmx.ch web.de t-online.de freenet.de
+    bluewin.ch orange.fr wanadoo.fr free.fr laposte.net sfr.fr libero.it virgilio.it tin.it
+    telefonica.net terra.com.br uol.com.br bol.com.br btinternet.com sky.com virginmedia.com
+    ntlworld.com comcast.net verizon.net att.net sbcglobal.net bellsouth.net cox.net charter.net
+    rogers.com shaw.ca bigpond.com optusnet.com.au ziggo.nl kpnmail.nl telenet.be skynet.be
+    wp.pl o2.pl onet.pl interia.pl seznam.cz mail.ru bk.ru inbox.ru list.ru yandex.ru yandex.com
+    rambler.ru ukr.net proton.me protonmail.com pm.me tutanota.com zoho.com mail.com email.com
+    fastmail.com hey.com qq.com 163.com 126.com sina.com foxmail.com naver.com daum.net
+    hanmail.net rediffmail.com
+"""
+_AT_MAIL_PROVIDER: Final = frozenset(_MAIL_PROVIDERS.split())
+
 
 @attrs.frozen
 class KeyColumns:
@@ -224,12 +243,20 @@ def exact_key(text: str) -> str:
 
 
 def email_domain(text: str) -> str:
-    """Return the domain of an e-mail address, without ``www.``; NoKeyError: it is not one."""
+    """
+    Return the domain of an e-mail address, without ``www.``.
+
+    NoKeyError: it is not one, or one at a mail provider such as gmail.com, where a company would
+    get the addresses of everybody.
+    """
     bare = _bare(text)
     name, at, domain = bare.partition("@")
     if not at or not name:
         raise NoKeyError(f"is {shown(bare)}, not an e-mail address")
-    return _host(domain.removesuffix(">"), bare, "one e-mail address")
+    host = _host(domain.removesuffix(">"), bare, "one e-mail address")
+    if host in _AT_MAIL_PROVIDER:
+        raise NoKeyError(f"is {shown(bare)}, an address at a mail provider, not at a company")
+    return host
 
 
 def site_domain(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -12,14 +13,18 @@ from aiohubassoc.files.cells import CellList, Formula, to_json
 from aiohubassoc.files.columns import (
     Header,
     MissingColumnsError,
-    may_name_ids,
     normalize,
     note_labels,
     possible_delimiters,
 )
 from aiohubassoc.files.csv_reader import CsvReader
-from aiohubassoc.files.ids import CellKind, IdRule, RejectedRowError, classify_text
-from aiohubassoc.files.limits import COLUMNS, SHOWN_CHARS
+from aiohubassoc.files.ids import (
+    IdRule,
+    RejectedRowError,
+)
+from aiohubassoc.files.limits import COLUMNS, shown
+from aiohubassoc.files.other_header import OtherHeader
+from aiohubassoc.files.totals import LABELS, totals_label
 from aiohubassoc.pair import Pair, unchecked_pair
 
 if TYPE_CHECKING:
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 # A title, a date, an empty line: a header stands among the first rows.
 _HEADER_ROWS: Final = 20
+_IDS: Final = re.compile(r"[\s'=]*\d[\d;\s]*")
 
 
 class Table:
@@ -56,9 +62,14 @@ class Table:
         self._beginning: str | None = None
         self._header_line = 0
         self.header, self.ends = self._find_header()
-        self._own_cells = {self.header[end.index] for end in self.ends}
-        self._own_names = {normalize(cell[:SHOWN_CHARS]) for cell in self._own_cells}
+        self._other = OtherHeader(self.header, self.ends, find)
         self._named = max(n for n, column in enumerate(self.header, 1) if column.strip())
+        # A comma in a cell without quotes could move other cells to where the ids are.
+        places = {end.index for end in self.ends} | {end.type_index for end in self.ends} - {None}
+        self._may_shift = self._csv is not None and places != {*range(len(places))}
+        if self._csv is not None:
+            self._csv.is_whole_row = self._is_whole_row
+            self._csv.may_hide_ids = self._may_shift
 
     @property
     def row_chars(self) -> int:
@@ -72,15 +83,20 @@ class Table:
 
     def __iter__(self) -> Iterator[Record]:
         header, width, first = self.header, len(self.header), self.ends[0].index
+        has_unnamed = self._may_shift and self._named < width
         for record in chain(self._ahead, self._rows):
             fields = record.kept
             assert isinstance(fields, list)  # noqa: S101 -- a table's rows are its cells
-            if len(fields) != width or fields == header:
+            if len(fields) != width or fields == header or has_unnamed:
                 if _is_blank(fields):
                     continue
                 self._shape(record, fields)
             elif (not fields[first] or fields[first].isspace()) and _is_blank(fields):
                 continue
+            if not LABELS.isdisjoint(fields) and (label := totals_label(fields)):
+                record.problem = record.problem or (
+                    f"looks like a row of totals, as it has the cell {shown(label)}"
+                )
             del fields  # or they are kept until the next row is read
             yield record
 
@@ -105,30 +121,27 @@ class Table:
         assert isinstance(fields, list)  # noqa: S101 -- a table's rows are its cells
         if self._csv is not None:
             self._csv.refuse_if_broken(record.line, fields)
-        if self._is_other_header(fields):
-            raise InputError(
-                f"{self._reader.name}, {self.unit} {record.line} names other columns than "
-                f"{self.unit} {self._header_line}: nothing from it on is read. Put the rows after "
-                "it into another file"
-            )
+        if self._other.is_one(fields):
+            raise self._other_header(record)
 
     def close(self) -> None:
         self._reader.close()
 
-    def _is_other_header(self, fields: list[str]) -> bool:
-        """Return whether a row without a pair names columns other than those of this table."""
-        cells = [fields[end.index][:SHOWN_CHARS] for end in self.ends if end.index < len(fields)]
-        names = [normalize(cell) for cell in cells]
-        are_own = [name in self._own_names for name in names]
-        if not (any(are_own) or any(map(may_name_ids, names)) or self._own_cells & {*fields}):
+    def _other_header(self, record: Record) -> InputError:
+        return InputError(
+            f"{self._reader.name}, {self.unit} {record.line} names other columns than "
+            f"{self.unit} {self._header_line}: nothing from it on is read. Put the rows after "
+            "it into another file"
+        )
+
+    def _is_whole_row(self, line: str) -> bool:
+        """Return whether a line of text has all columns, and ids where they belong."""
+        cells = line.split(self._reader.delimiter)
+        if len(cells) != len(self.header):
             return False
-        try:
-            found = self._find(Header(fields, ""))
-        except MissingColumnsError:
-            return any(are_own) and {*map(classify_text, names)} == {CellKind.NAME}
-        except InputError:  # it is in doubt what they are
-            return True
-        return [end.place for end in found] != [end.place for end in self.ends]
+        # The second one of a join, which has no type, is any text.
+        ids = [end.index for n, end in enumerate(self.ends) if n == 0 or end.is_typed]
+        return all(_IDS.fullmatch(cells[n]) for n in ids)
 
     def _shape(self, record: Record, fields: list[str]) -> None:
         """Give the row as many cells as the header has, or set why that is not possible."""
@@ -140,11 +153,22 @@ class Table:
         elif have != width:
             if self._csv is not None:
                 self._csv.refuse_if_broken(record.line, fields, is_in_shape=False)
+            if self._other.follows_in(fields):
+                raise self._other_header(record)
             record.kept = fields[: width + 1]
             record.problem = (
                 f"has too many fields: {have:,}, the header has {width}"
                 if have > width
                 else f"has a missing column: {have} of {width} fields"
+            )
+        may_be_shifted = self._may_shift and record.problem is None
+        if may_be_shifted and (have > width or not _is_blank(islice(fields, self._named, None))):
+            # One cell too many: in the file of failed rows its shape is as wrong as it was here.
+            record.kept = [*fields[: width + 1], *[""] * (width + 1 - have)]
+            record.problem = (
+                f"has more fields than columns with names: a cell may hold a "
+                f"{self._reader.delimiter!r} and need quotes. If all rows end with one, end the "
+                "header with one too, or name the columns"
             )
         if record.kept == self.header:
             record.problem = "repeats the header"
@@ -175,11 +199,10 @@ class Table:
     def _refuse_other_delimiter(self, cells: list[str]) -> None:
         """Raise an InputError if the row is a header whose columns another delimiter separates."""
         own = self._reader.delimiter
-        if own is None:
-            return
-        line = own.join(cells)
+        is_one_cell = len(list(filter(None, cells))) == 1
+        line = (own or "").join(cells)
         for delimiter, advice in possible_delimiters(line).items():
-            if delimiter == own or delimiter not in line:
+            if delimiter not in line or (own in {None, delimiter} and not is_one_cell):
                 continue
             try:
                 self._find(Header(line.split(delimiter), ""))
@@ -187,6 +210,9 @@ class Table:
                 continue
             except InputError:  # it is in doubt which columns are meant
                 pass
+            if own in {None, delimiter}:
+                how = "remove the quotes around each row" if own else "split it into columns"
+                raise InputError(f"{self._reader.name} has each row in a single cell: {how}")
             raise InputError(f"{self._reader.name} separates its columns by {advice}")
 
     def _candidates(self, errors: Sequence[object]) -> Iterator[tuple[Record, list[str]]]:

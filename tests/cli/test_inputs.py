@@ -380,3 +380,45 @@ def test_flags_of_the_input_are_part_of_the_next_command(
     assert result.code == 1
     assert "--any-id --include-hidden --output missing.csv" in result.out
     assert portal.portal.ledger.requests
+
+
+def test_merged_cells_explain_a_refused_workbook(
+    link: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """To the person, the cell that is said to be empty is not."""
+    start_portal()
+    book = openpyxl.Workbook()
+    for row in (("from_id", "to_id"), (1, 2), (3, None)):
+        book.active.append(row)
+    book.active.merge_cells("B2:B3")
+    book.save(tmp_path / "x.xlsx")
+    result = link(tmp_path / "x.xlsx")
+    assert result.code == 2
+    assert "row 3: to_id is empty" in result.err
+    assert "cells are merged over several rows, such as B2:B3" in result.err
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("from_id,amount,to_id,note", "101,12,50,201,"),
+        ("from_id,amount,to_id,note", "101,12,50,201,x"),
+        ("from_id,amount,to_id,,", "101,12,50,201"),
+        ("from_id,amount,to_id,,", "101,12,50,201,"),
+        ("from_id,amount,to_id,note", "101,50,201"),
+        ("name,from_id,to_id", "Total,1,1"),
+        ("from_id,to_id,name", "1,1,Total"),
+    ],
+)
+def test_a_row_that_is_rejected_by_its_shape_is_rejected_again(
+    link: Command, portal: ServedPortal, tmp_path: Path, header: str, row: str
+) -> None:
+    """The file of failed rows is an input: uncorrected, its rows make no pair there either."""
+    path, failures = tmp_path / "pairs.csv", tmp_path / "failures.csv"
+    good = f"7,8,9{',' * (header.count(',') - 2)}"
+    path.write_text(f"{header}\n{good}\n{row}\n", encoding="utf-8")
+    assert link(path, "--skip-invalid", "--failures", failures).code == 1
+    assert row.split(",", maxsplit=1)[0] in failures.read_text(encoding="utf-8")
+    sent = portal.portal.ledger.requests
+    assert link(failures, "--skip-invalid", "--no-check").code in {1, 2}
+    assert portal.portal.ledger.requests == sent

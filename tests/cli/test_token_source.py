@@ -162,6 +162,17 @@ def test_a_file_of_powershell(
     assert link(pairs_file, "--token-file", token_file).code == 0
 
 
+@pytest.mark.parametrize("source", ["HUBSPOT_ACCESS_TOKEN", "standard input"])
+def test_a_wrong_token_is_named_by_its_source(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Among two variables, a file and a command, nobody searches for it."""
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "pat-na1 1234")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("pat-na1 1234\n"))
+    with pytest.raises(OptionsError) as caught:
+        read_token(AccessOptions(token_stdin=source == "standard input"))
+    assert str(caught.value).startswith(f"{source}: the token contains a space")
+    assert "pat-na1" not in str(caught.value)
+
+
 def test_a_variable_with_quotes(
     link: Command, start_portal: StartPortal, pairs_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -181,6 +181,14 @@ def test_a_long_cell_with_wide_characters(tmp_path: Path, cell: str) -> None:
     assert ["3", "4", "ü"] == second[0].fields
 
 
+@pytest.mark.parametrize("name", ["x.tsv", "x.csv"])
+def test_a_long_line_is_one_row(tmp_path: Path, name: str) -> None:
+    """It is not looked at as several."""
+    content = f"from_id,to_id,note\n1,2,{'x' * 70_000}\n3,4,y\n"
+    content = content.replace(",", "\t") if name == "x.tsv" else content
+    assert [("1", "2"), ("3", "4")] == ids_of(file_of(tmp_path, content, name))
+
+
 @pytest.mark.parametrize("between", [0, 1, 900, 3000])
 def test_rows_of_tsv_are_not_taken_for_the_text_of_one(tmp_path: Path, between: int) -> None:
     """A quote at the beginning of a cell has no other one; a later row's is at an end by chance."""
@@ -307,3 +315,47 @@ def test_rows_without_quoted_text_are_not_held_back(
             assert ["101", "102"] == [pair and pair.from_id for _, pair in islice(rows, 2)]
             writer.close()
             assert not list(rows)
+
+
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [
+        ("from_id,name,to_id", '101,"Acme,201\n102,5",202\n'),
+        ("from_id,name,to_id", '101,"Acme,201\n102,x,202\n103,5",203\n'),
+        ("from_id,name,to_id", '101,"Acme,201\n\n102,x, Inc,202\n103,5",203\n'),
+        ("from_id,name,to_id", "'101,\"Acme,'201\n'102,5\",'202\n"),
+        ("Record ID,name,Associated Company IDs", '101,"Acme,201\n102,x,\n103,5",203\n'),
+        ("from_id,to_id,name", '101,201,"Acme\n102,202,5"\n'),
+        ("name,from_id,to_id", '"Acme,101,201\nB,102,202\n5",103,203\n'),
+        ("from_id;name;to_id", '101;"Acme;201\n102;5";202\n'),
+        ("Record ID,name,Associated Company IDs", '101,"Acme,201;202\n102,5",202\n'),
+        ("from_id,to_id,name", '101,201,"A\n' + "103,203,y\n" * 9000 + '1,2,5"\n'),
+    ],
+)
+def test_rows_of_csv_are_not_taken_for_the_text_of_one(
+    tmp_path: Path, header: str, rows: str
+) -> None:
+    """Their program writes no quotes: by them, 101 was linked to the company of 102."""
+    path = file_of(tmp_path, f"{header}\n{rows}", "x.csv")
+    to_type = None if "Record" in header else "companies"
+    delimiter = ";" if ";" in header else None
+    read, told = broken_at(path, to_type=to_type, delimiter=delimiter)
+    assert read == []
+    assert "line 2: has a quote that takes the rows after it for its text" in told
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        '101,"Hi,\n901,x,902\n903,y,904\nBye",201\n',
+        '101,"901,x,902\n903,y,904",201\n',
+        '101,"\n901,x,902\n",201\n',
+        '101,"see 5,\n12,30",201\n',
+    ],
+)
+def test_a_table_inside_of_a_text_is_text(tmp_path: Path, rows: str) -> None:
+    """As in the body of a mail."""
+    path = file_of(tmp_path, f"from_id,mail,to_id\n{rows}")
+    assert [("101", "201")] == ids_of(path)
+    path = file_of(tmp_path, 'from_id,to_id,note\n101,201,"Hi\nsee:\n901,902,x"\n')
+    assert [("101", "201")] == ids_of(path)

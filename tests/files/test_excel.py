@@ -393,6 +393,7 @@ def _zip(*names: str) -> bytes:
     [
         (_zip("pairs.csv"), "is a zip archive, but no Excel workbook: unpack it first"),
         (_zip("mimetype", "content.xml"), "is an OpenDocument file: save it as .xlsx or CSV"),
+        (_zip("Index/Document.iwa"), "is a Numbers document: export it as .xlsx or CSV"),
         (
             _zip("[Content_Types].xml", "xl/workbook.bin"),
             "is a binary Excel workbook: save it as .xlsx or CSV",
@@ -599,3 +600,20 @@ def test_a_document_type_is_refused(tmp_path: Path) -> None:
         for name, data in kept.items():
             archive.writestr(name, data)
     assert "it has a document type, which could unpack to any size" in refusal_of(str(path))
+
+
+def test_cells_merged_over_several_rows_are_noted(tmp_path: Path) -> None:
+    """Their rows look filled, and only the first one has the value."""
+    book = openpyxl.Workbook()
+    for row in (("Record ID", "Associated Company IDs"), (1, 2), (3, None), (4, None), (5, 6)):
+        book.active.append(row)
+    book.active.merge_cells("B2:B4")
+    book.active.merge_cells("D1:F1")  # of a title: its row stays as it is
+    book.save(tmp_path / "x.xlsx")
+    path = str(tmp_path / "x.xlsx")
+    assert [("1", "2"), ("5", "6")] == ids_of(path, to_type=None)
+    (note,) = counts_of(path, to_type=None).notes
+    assert note == (
+        f"{path}: cells are merged over several rows, such as B2:B4. Only the first of these rows "
+        "has the value: unmerge them and fill in each row."
+    )

@@ -45,6 +45,7 @@ def _pairs(folder: Path, content: str, **options: Any) -> list[str]:
         ("Associated Deal IDs", "deals"),
         ("Associated Ticket IDs", "tickets"),
         ("Associated Company ID", "companies"),
+        ("Primary Associated Company ID", "companies"),
         (" associated company ids ", "companies"),
         ("Associated  Company\u00a0IDs", "companies"),
         ("Associated Company IDs  (Primary)\u200b", "companies"),
@@ -183,7 +184,6 @@ def test_our_own_columns_come_first(tmp_path: Path) -> None:
             "has no column 'from_type': give --from, such as --from contacts",
             {"from_type": None},
         ),
-        ("Record ID,Primary Associated Company ID", "has no column 'to_id'. Its columns: ", {}),
         ("Record ID,Associated Company", "has no column 'to_id'. Its columns: Record ID, A", {}),
         ("ID,Associated Company IDs", "has no column 'from_id'. Its columns: ID, Assoc", {}),
         ("Record ID,record id,Associated Company IDs", "has more than one column that may", {}),
@@ -227,6 +227,8 @@ def test_the_column_of_a_label(tmp_path: Path, name: str) -> None:
 def test_the_column_of_all_comes_before_those_of_labels(tmp_path: Path) -> None:
     """It has their ids too; among labels alone the user chooses."""
     content = "Record ID,Associated Company IDs (Primary),Associated Company IDs\n1,2,2;3\n"
+    assert ["contacts:1 -> companies:2", "contacts:1 -> companies:3"] == _pairs(tmp_path, content)
+    content = content.replace("Associated Company IDs (Primary)", "Primary Associated Company ID")
     assert ["contacts:1 -> companies:2", "contacts:1 -> companies:3"] == _pairs(tmp_path, content)
     labels = "Record ID,Associated Contact IDs (Buyer),Associated Contact IDs (Payer)\n1,2,3\n"
     reported = refusal_of(file_of(tmp_path, labels), from_type="deals", to_type=None)

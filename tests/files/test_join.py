@@ -132,6 +132,15 @@ def test_nothing_matches_nothing(to_key: ToKey, cell: str) -> None:
         to_key(cell)
 
 
+@pytest.mark.parametrize("cell", ["ann@gmail.com", "Ann@GMX.de", "a@www.outlook.com."])
+def test_an_address_at_a_mail_provider_has_no_company(cell: str) -> None:
+    """A company with the domain gmail.com would get everybody's contacts; by text it matches."""
+    with pytest.raises(NoKeyError, match="an address at a mail provider, not at a company"):
+        email_domain(cell)
+    assert exact_key(cell) == cell.casefold()
+    assert email_domain("ann@gmail.example") == "gmail.example"
+
+
 @pytest.mark.parametrize("cell", ["acme.com", "a@", "@acme.com", "a@b.c; d@e.f", "a@b c", "a@b@c"])
 def test_what_is_no_e_mail_address(cell: str) -> None:
     """Several are none: which of them counts would be guessed."""

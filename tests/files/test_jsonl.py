@@ -178,7 +178,7 @@ def test_any_text_is_taken_line_by_line(tmp_path_factory: Any, text: str) -> Non
         ('{"from": "1', "is not JSON: unterminated string starting at column 10"),
         ('{"from": 1 "to": 2}', "is not JSON: expecting ',' delimiter at column 12"),
         ("from: 1, to: 2", "is not JSON: expecting value at column 1"),
-        ('{"from": 1, "to": 2} {}', "is not JSON: extra data at column 22"),
+        ('{"from": 1, "to": 2} {}', "is not JSON: more follows the first value, at column 22"),
         ('{"from": 1, "to": 2, "x": "a\tb"}', "is not JSON: invalid control character at"),
         ('{"from": 1, "to": 2},', "has a comma after its object: each line must hold an object"),
         ('{"from": NaN, "to": 2}', "is not JSON: it holds NaN"),
@@ -384,6 +384,7 @@ def test_a_line_that_is_not_utf8(tmp_path: Path) -> None:
         ("\ufeff\n \n", "is empty: each line must hold"),
         ('[{"from": 1, "to": 2}]', "is one JSON array, but each line must hold an object:"),
         ('\n[\n  {"from": 1, "to": 2}\n]', "is one JSON array"),
+        ("[]", "is one JSON array"),
     ],
 )
 def test_a_file_that_is_none(tmp_path: Path, content: str, reported: str) -> None:

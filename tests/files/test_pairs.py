@@ -159,6 +159,8 @@ def test_a_bad_file_is_told_before_any_is_read(tmp_path: Path) -> None:
     (tmp_path / "journal.db").touch()
     assert _refusal([str(tmp_path)]).endswith(f"to continue its run, aiohubassoc resume {tmp_path}")
     assert "cannot open a\0b: embedded null byte" == _refusal([good, "a\0b"])
+    url = _refusal(["https://example.com/pairs.csv"])
+    assert url.endswith("A URL is not read: save it to a file, or pipe it into aiohubassoc link -")
 
 
 def test_the_same_file_twice(tmp_path: Path) -> None:

@@ -29,6 +29,22 @@ def _sheet(folder: Path, *rows: tuple[object, ...]) -> str:
     return str(folder / "x.xlsx")
 
 
+# --- rows in single cells ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("quoted", ["from_id,to_id", "Record ID,Name,Associated Company IDs"])
+def test_rows_in_single_cells_are_named(tmp_path: Path, quoted: str) -> None:
+    """As if the columns were there: a CSV file opened with another delimiter and saved again."""
+    path = file_of(tmp_path, f'"{quoted}"\n"101,202,203"\n')
+    reported = refusal_of(path, to_type=None if "Record" in quoted else "companies")
+    assert reported == f"{path} has each row in a single cell: remove the quotes around each row"
+    for text in (quoted, quoted.replace(",", ";")):
+        path = _sheet(tmp_path, ("A title, of May",), (text, None), ("101,202,203",))
+        assert "has each row in a single cell: split it into columns" in (
+            refusal_of(path, to_type=None if "Record" in quoted else "companies")
+        )
+
+
 # --- ragged rows ---------------------------------------------------------------------------------
 
 
@@ -63,6 +79,26 @@ def test_what_has_no_content_is_nothing(tmp_path: Path, content: str) -> None:
 def test_what_has_content_is_something(tmp_path: Path, row: str, reported: str) -> None:
     """A cell beyond the header may have come out of another column."""
     assert {3: reported} == problems_of(file_of(tmp_path, f"from_id,to_id\n1,2\n{row}\n3,4\n"))
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("address,from_id,to_id,note", "Main St, 12,101,201,"),
+        ("from_id,amount,to_id,note", "101,12,50,201,"),
+        ("from_id,amount,to_id,note,", "101,12,50,201,,"),
+        ("from_id,amount,to_id,,", "101,12,50,201"),
+        ("from_id,amount,to_id,,", "101,12,50,201,"),
+    ],
+)
+def test_a_row_that_a_comma_without_quotes_has_shifted_is_rejected(
+    tmp_path: Path, header: str, row: str
+) -> None:
+    """Its ids stand one column further, and what stands in their place may look like ids."""
+    path = file_of(tmp_path, f"{header}\n{row}\n101,x,201\n")
+    assert (
+        "has more fields than columns with names: a cell may hold a ','" in (problems_of(path)[2])
+    )
 
 
 def test_a_cell_beside_a_sheets_table_is_nothing(tmp_path: Path) -> None:
@@ -197,6 +233,90 @@ def test_a_header_of_the_same_columns_is_only_rejected(tmp_path: Path, second: s
     """Or a row with the name of a column among other values."""
     path = file_of(tmp_path, f"from_id,to_id,note\n101,202,x\n{second}\n103,204,y\n")
     assert [3] == list(problems_of(path))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("from_id,to_id", "to_id,from_id"),
+        ("from_id,to_id", "\ufeffto_id,from_id"),
+        ("from_id,name,to_id", "to_id,name,from_id"),
+        ("from_id,to_id,name", "TO_ID,From_ID,name"),
+        ("Record ID,Associated Company IDs", "Associated Company IDs,Record ID"),
+    ],
+)
+def test_a_header_behind_a_line_without_its_end_ends_the_file(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    """The first file had no line end at its end: its last row and the header are one line."""
+    row = ",".join(("101", "202", "203")[: first.count(",") + 1])
+    path = file_of(tmp_path, f"{first}\n{row}\n{row}{second}\n404,505,606\n")
+    read, reported = broken_at(path, to_type="companies" if "from_id" in first else None)
+    assert len(read) == 1
+    assert f"{path}, line 3 names other columns than line 1" in reported
+
+
+def test_the_same_header_behind_a_line_without_its_end_is_only_rejected(tmp_path: Path) -> None:
+    """The rows after it have the same columns."""
+    for mark in ("", "\ufeff"):
+        content = f"from_id,to_id,n\n1,2,x\n3,4,y{mark}from_id,to_id,n\n5,6,z\n"
+        assert [3] == list(problems_of(file_of(tmp_path, content)))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("from_id,to_id", "Company ID,Contact ID"),
+        ("from_id,to_id", "Record ID - Company,Record ID - Contact"),
+        ("from_id,to_id", "hs_object_id,Firmen-ID"),
+        ("from_id,to_id", "toObjectId,fromObjectId"),
+        ("A,B", "to_id,from_id"),
+    ],
+)
+def test_a_header_with_other_names_of_ids_ends_the_file(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    """Nobody knows in which of its columns the first ids are."""
+    path = file_of(tmp_path, f"{first}\n101,202\n{second}\n404,505\n")
+    columns = {"from_column": "A", "to_column": "B"} if first == "A,B" else {}
+    read, reported = broken_at(path, **columns)
+    assert read == ["contacts:101 -> companies:202"]
+    assert f"{path}, line 3 names other columns than line 1" in reported
+
+
+@pytest.mark.parametrize(
+    "second", ["Contact ID,Company ID", "Contact ID,5", "David,Company ID", "string,string"]
+)
+def test_a_second_header_for_the_same_columns_is_only_rejected(tmp_path: Path, second: str) -> None:
+    """It names the columns once more, for people; or it is a row with a text."""
+    path = file_of(tmp_path, f"from_id,to_id\n{second}\n101,202\n")
+    assert [2] == list(problems_of(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "cell"),
+    [
+        ("name,from_id,to_id,amount\nAnn,101,202,5\nTotal,1,1,5.50\n", "Total"),
+        ("name,last name,from_id,to_id\nAnn,B,101,202\n,TOTAL:,1,1\n", "TOTAL:"),
+        ("name,from_id,to_id\nAnn,101,202\nGrand total,1,1\n", "Grand total"),
+        ("name,from_id,to_id\nAnn,101,202\nCount: ,1,1\n", "Count: "),
+        ("from_id,to_id,name\n101,202,Ann\n1,1,Gesamtergebnis\n", "Gesamtergebnis"),
+        ("Name,Record ID,Associated Company IDs\nAnn,101,202\nSumme,101,202\n", "Summe"),
+    ],
+)
+def test_a_row_of_totals_is_rejected(tmp_path: Path, content: str, cell: str) -> None:
+    """What stands where the others have their ids are counts or sums."""
+    problem = problems_of(file_of(tmp_path, content))[3]
+    assert f"looks like a row of totals, as it has the cell {cell!r}" in problem
+
+
+@pytest.mark.parametrize(
+    "row", ["Total,101,202,ann@total.com", "Total Wine,101,202,", "x,1,2,3", "Max,1,2,"]
+)
+def test_a_record_called_total_is_none(tmp_path: Path, row: str) -> None:
+    """It has other texts."""
+    path = file_of(tmp_path, f"name,from_id,to_id,mail\n{row}\n")
+    assert len(ids_of(path)) == 1
 
 
 def test_a_header_of_another_table_in_a_sheet(tmp_path: Path) -> None:
