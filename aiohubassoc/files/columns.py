@@ -358,12 +358,6 @@ def both_ends(name: str) -> str:
     return f"{shown(name)} is chosen for both ends: {choose}"
 
 
-def may_name_ids(name: str) -> bool:
-    """Return whether a name, as `normalize` makes it, is a usual one of a column of ids."""
-    is_exported = hubspot.is_record_id(name) or hubspot.is_associated(name)
-    return is_exported or name in {"from_id", "to_id"}
-
-
 def clean_name(column: str) -> str:
     """Return the name of a column without characters that nobody sees; tabs may separate names."""
     if not column.isascii():

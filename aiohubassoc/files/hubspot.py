@@ -91,7 +91,7 @@ def has_label(column: str) -> bool:
 
 def names_ids(column: str) -> bool:
     """Return whether it is, by its name, a column of ids of any kind."""
-    return _ANY_ID.fullmatch(column.strip()) is not None
+    return "id" in column.casefold() and _ANY_ID.fullmatch(column.strip()) is not None
 
 
 def holds_several(column: str) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files import hubspot
-from aiohubassoc.files.columns import Header, MissingColumnsError, may_name_ids, normalize
+from aiohubassoc.files.columns import Header, MissingColumnsError, normalize
 from aiohubassoc.files.ids import CellKind, classify_text
 from aiohubassoc.files.limits import SHOWN_CHARS
 
@@ -31,21 +31,15 @@ class OtherHeader:
     def is_one(self, fields: Sequence[str]) -> bool:
         """Return whether a row without a pair names columns other than those of this table."""
         cells = [fields[end.index][:SHOWN_CHARS] for end in self._ends if end.index < len(fields)]
-        if not (
-            self._own_cells & {*fields} or any(cell and not cell.isdecimal() for cell in cells)
-        ):
-            return False  # of many rows that have nothing to link
+        are_ids = [hubspot.names_ids(cell) for cell in cells]
         names = _normalized(cells)
         are_own = [name in self._own_names for name in names]
-        are_ids = all(map(hubspot.names_ids, cells))
-        if not (
-            are_ids or any(are_own) or any(map(may_name_ids, names)) or self._own_cells & {*fields}
-        ):
+        if not (any(are_own) or any(are_ids) or self._own_cells & {*fields}):
             return False
         try:
             found = self._find(Header(list(fields), ""))
         except MissingColumnsError:
-            is_header = any(are_own) or (are_ids and not self._are_same_types(cells))
+            is_header = any(are_own) or (all(are_ids) and not self._are_same_types(cells))
             return is_header and {*map(classify_text, names)} == {CellKind.NAME}
         except InputError:  # it is in doubt what they are
             return True
@@ -73,4 +67,5 @@ class OtherHeader:
 
 
 def _normalized(cells: Iterable[str]) -> list[str]:
-    return [normalize(cell[:SHOWN_CHARS]) for cell in cells]
+    # Most cells are ids, or nothing.
+    return [cell if cell.isdecimal() else normalize(cell[:SHOWN_CHARS]) for cell in cells]

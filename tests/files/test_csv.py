@@ -260,7 +260,7 @@ def _refused(content: str, reported: str, **options: Any) -> Any:
         ),
         _refused(
             '"from_id,to_id"\n"1,2"\n',
-            "has no column 'from_id' and no column 'to_id'. Its columns: from_id,to_id. Choose",
+            "has each row in a single cell: remove the quotes around each row",
         ),
         _refused('{"from_id": 1}\n', "holds JSON, not a table: give --format jsonl"),
         _refused('{"from_id":1,"to_id":2}\n', "holds JSON, not a table: give --format jsonl"),

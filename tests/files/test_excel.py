@@ -367,7 +367,7 @@ def test_a_date_that_is_none(tmp_path: Path) -> None:
         ([], "is empty: its first row must name the columns"),
         ([(), ("",)], "is empty"),
         ([(1, 2), (3, 4)], "has no header: its first row is '1,2'"),
-        ([("from_id;to_id",)], "no column 'to_id'. Its columns: from_id;to_id. Choose"),
+        ([("from_id;to_id",)], "has each row in a single cell: split it into columns"),
     ],
 )
 def test_a_sheet_that_is_no_table_of_pairs(
