@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 
 FOLDERS: Final = ("_protocol", "_batching", "_quota")
 _MOST_SURVIVORS: Final = 0.03
-_SIZES_OF_PARTS: Final = re.compile(r"_AT_ONCE\Z|_(?:LONG|PART|PIECE)_BYTES\Z|_LONGEST_PIECE\Z")
+_SIZES_OF_PARTS: Final = re.compile(
+    r"_AT_ONCE\Z|(?:_LONG|_PART|_PIECE|\bWHOLE)_BYTES\Z|_LONGEST_PIECE\Z"
+)
 
 _COMPARISONS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE,
@@ -179,6 +181,10 @@ def _code(node: ast.AST, statement: ast.stmt) -> Iterator[tuple[ast.stmt, ast.AS
     Left out are annotations, decorators, what only a type checker reads, and sizes of parts.
     """
     if isinstance(node, ast.AnnAssign) and _SIZES_OF_PARTS.search(ast.unparse(node.target)):
+        return
+    if isinstance(node, ast.Compare | ast.BinOp) and any(
+        isinstance(one, ast.Name) and _SIZES_OF_PARTS.search(one.id) for one in ast.walk(node)
+    ):
         return
     statement = node if isinstance(node, ast.stmt) else statement
     yield statement, node

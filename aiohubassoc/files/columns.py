@@ -367,7 +367,9 @@ def clean_name(column: str) -> str:
 
 def normalize(column: str) -> str:
     """Return the name of a column as it is compared: however it is composed, spaced and cased."""
-    return " ".join(unicodedata.normalize("NFC", clean_name(column)).casefold().split())
+    if not column.isascii():
+        column = unicodedata.normalize("NFC", clean_name(column))
+    return " ".join(column.casefold().split())
 
 
 def list_columns(columns: Sequence[str], *, quoted: bool = True) -> str:

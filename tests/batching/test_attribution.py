@@ -14,8 +14,9 @@ from aiohubassoc import Association, DefaultAssociations, Pair, ValidationError
 from aiohubassoc._batching import attribution, error_ids
 from aiohubassoc._batching.attribution import BatchIndex, ReplyPart, read_refusal
 from aiohubassoc._batching.error_ids import Mention, find_ids
+from aiohubassoc._protocol.bounds import Redaction
 from aiohubassoc._protocol.codec import UndecodableError, decode_error, finish
-from aiohubassoc._protocol.verdicts import Partial, Response
+from aiohubassoc._protocol.verdicts import Partial, Response, Transient
 from tests.protocol.judging import decode_reply
 from tests.protocol.strategies import Truth, near_bodies, number, truths
 
@@ -736,3 +737,9 @@ def test_of_one_pair_repeated_in_a_reply_the_first_results_are_kept() -> None:
     assert isinstance(one, DefaultAssociations)
     assert isinstance(other, DefaultAssociations)
     assert (100, 1) == (len(one.results), len(other.results))
+
+
+def test_a_batch_reply_that_cannot_be_read_says_nothing_of_any_pair() -> None:
+    """The verdict is about the call."""
+    verdict = finish(attribution.judge_batch(Response(200, {}, b"no JSON", "", Redaction()), []))
+    assert isinstance(verdict, Transient)

@@ -121,6 +121,13 @@ def test_parts_are_redacted_as_the_whole_is(
         assert redaction.in_bytes(body) == b"".join(redaction.in_parts(body))
 
 
+def test_an_escaped_secret_is_found_in_parts_too() -> None:
+    """Only a body without any escape is taken as it is."""
+    for escaped in (b"pat\\u002d12345678", b"pat%2d12345678"):
+        parts = Redaction(["pat-12345678"]).in_parts(b'{"message":"%b"}' % escaped)
+        assert b"12345678" not in b"".join(parts)
+
+
 def test_a_text_without_an_end_is_redacted_in_parts() -> None:
     """So is one with every separator in a secret."""
     for secret in ("a-secret", "a :,{}secret"):
