@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+import pytest
 from hypothesis import given, strategies as st
 
-from aiohubassoc._quota.daily_budget import DailyBudget
+from aiohubassoc._quota.daily_budget import DailyBudget, find_midnight
 
 
 def _report(
@@ -149,3 +152,13 @@ def test_responses_are_not_remembered_without_end() -> None:
         _report(budget, 1.0, None, sent_at=1.0)
     _report(budget, 1.0, 10_000, sent_at=1.0)
     assert 10_000 - 4096 == budget.left
+
+
+@pytest.mark.parametrize(
+    ("offset_hours", "expected"),
+    [(0, datetime(2026, 3, 2, tzinfo=UTC)), (-5, datetime(2026, 3, 1, 5, tzinfo=UTC))],
+)
+def test_a_day_ends_at_the_midnight_of_the_account(offset_hours: int, expected: datetime) -> None:
+    """At three in the morning of UTC it is still the day before in New York."""
+    at = datetime(2026, 3, 1, 3, tzinfo=UTC)
+    assert expected == find_midnight(at, timedelta(hours=offset_hours))
