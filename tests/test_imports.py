@@ -25,7 +25,7 @@ DOORS = {
     },
     "aioresponses": {"testing.mocked"},
     "tenacity": {"_http.retry_loop"},
-    "cattrs": {"_protocol.codec"},
+    "cattrs": {"_protocol.codec", "cli.run_folder"},
     "orjson": {"_protocol.codec", "_protocol.reply_codec", "shared_quota.snapshot"},
     "psycopg": {"shared_quota.postgres_store", "fleet"},
     "procrastinate": {"fleet"},
