@@ -41,7 +41,7 @@ class Cut:
 
     @property
     def was_long_ago(self) -> bool:
-        """Whether so many calls were accepted since that the next throttle is isolated."""
+        """Whether enough calls were accepted after it for the next throttle to be isolated."""
         return self.accepted_later >= _ISOLATED
 
 
@@ -80,7 +80,7 @@ class Causes:
         return self._others > 0
 
     def note_accepted(self) -> None:
-        """Make throttles less of a riddle: a call was accepted."""
+        """Note an accepted call: it takes off a part of an unexplained throttle."""
         self._unexplained = max(0.0, self._unexplained - 1 / _UNEXPLAINED_CALLS)
 
     def note_unexplained(self) -> bool:
@@ -92,7 +92,7 @@ class Causes:
         return True
 
     def note_test(self, *, is_quota: bool) -> None:
-        """Note what a test showed."""
+        """Note whether a test showed that the quota is the cause."""
         if is_quota:
             self._most_unexplained += _MORE_UNEXPLAINED
             self._others = max(0, self._others - 1)

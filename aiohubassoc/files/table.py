@@ -18,10 +18,7 @@ from aiohubassoc.files.columns import (
     possible_delimiters,
 )
 from aiohubassoc.files.csv_reader import CsvReader
-from aiohubassoc.files.ids import (
-    IdRule,
-    RejectedRowError,
-)
+from aiohubassoc.files.ids import IdRule, RejectedRowError
 from aiohubassoc.files.limits import COLUMNS, shown
 from aiohubassoc.files.other_header import OtherHeader
 from aiohubassoc.files.totals import LABELS, totals_label

@@ -24,7 +24,7 @@ def test_a_folder_with_other_files_is_no_run_folder(
     *,
     given: str,
 ) -> None:
-    """Nobody wants journal.db beside the input, or among what is there already."""
+    """A run folder is not created in a folder that has other files."""
     portal = start_portal()
     here = tmp_path / "here"
     here.mkdir()

@@ -51,7 +51,7 @@ def _try_fails(limit: AdaptiveLimit, own: int, now: float, in_a_row: int = 1) ->
 
 
 def _row(limit: AdaptiveLimit, in_a_row: int) -> None:
-    """Let the next throttle be one of so many in a row."""
+    """Make the next throttle the last of *in_a_row* without an accepted call between them."""
     limit.cut.in_a_row, limit.cut.accepted_later = in_a_row - 1, int(in_a_row == 1)
 
 
@@ -62,7 +62,7 @@ def _throttles(
     seconds_of: Callable[[int], float],
     in_a_row: int = 3,
 ) -> None:
-    """Throttle so many calls in a row, each sent after the throttle before it."""
+    """Throttle *in_a_row* calls, each of them sent after the previous throttle."""
     for before in range(in_a_row - 1, 0, -1):
         at = now - before / 1000
         limit.record_throttle(own, at, sent_at=at - 0.0005, beside=1)
